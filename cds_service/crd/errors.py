@@ -96,7 +96,7 @@ def operation_outcome(error: CallError) -> dict[str, Any]:
     issue: dict[str, Any] = {
         "severity": "error",
         "code": error.issue_type,
-        "diagnostics": f"{error.problem}. {error.cure}.",
+        "diagnostics": f"{error}. {error.cure}.",
     }
     if error.place:
         issue["expression"] = [error.place]

@@ -1,0 +1,179 @@
+"""FHIR R4 as it arrives: bytes, tolerant looks at them, and validation by fhir.resources.
+
+Resources stay the bytes they came as. A *look* never raises on odd shapes: clients do send ``reasonCode: []``, a string
+where an object belongs, or a Bundle without ``type``. Only :func:`decode` and :func:`bundle_entries` refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from .errors import BadRequest
+
+#: Resources nested deeper than this are refused: FHIR's own nesting rarely passes 20.
+MAX_DEPTH = 200
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_raw_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class Resource(msgspec.Struct, frozen=True):
+    """One resource as received: its place in the request, its type and id where they are strings, its bytes, its fullUrl."""
+
+    place: str
+    resource_type: str | None
+    id: str | None
+    raw: bytes
+    full_url: str | None = None
+
+    @property
+    def reference(self) -> str | None:
+        """``Type/id``, or None without an id."""
+        return f"{self.resource_type}/{self.id}" if self.resource_type and self.id else None
+
+
+class _Head(msgspec.Struct, rename="camel"):
+    resource_type: Any = None
+    id: Any = None
+
+
+class _Entry(msgspec.Struct, rename="camel"):
+    resource: msgspec.Raw = msgspec.Raw(b"null")
+    full_url: Any = None
+
+
+class _Link(msgspec.Struct):
+    relation: Any = None
+    url: Any = None
+
+
+class _Bundle(msgspec.Struct):
+    entry: list[_Entry | None] | None = None
+    link: Any = None
+
+
+_heads = msgspec.json.Decoder(_Head)
+_bundles = msgspec.json.Decoder(_Bundle)
+
+
+def decode(raw: bytes, place: str) -> Any:
+    """``raw`` as Python values, decimals as Decimal. Raises BadRequest naming ``place`` if it is no JSON or too deep."""
+    try:
+        return _decoder.decode(raw)
+    except RecursionError:
+        raise too_deep(place) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise BadRequest(place, "is not valid JSON", "Send RFC 8259 JSON in UTF-8") from None
+
+
+def too_deep(place: str) -> BadRequest:
+    """The error for JSON nested beyond what is read."""
+    return BadRequest(place, "is nested too deeply", "Send FHIR resources as they are; none needs such nesting")
+
+
+def resource(raw: bytes | msgspec.Raw, place: str, full_url: Any = None) -> Resource:
+    """Read the type and id of ``raw``. Raises BadRequest if it is no JSON object."""
+    raw = bytes(raw)
+    try:
+        head = _heads.decode(raw)
+    except RecursionError:
+        raise too_deep(place) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise BadRequest(place, "is not a JSON object", "Send a FHIR resource") from None
+    return Resource(
+        place,
+        head.resource_type if isinstance(head.resource_type, str) else None,
+        head.id if isinstance(head.id, str) and head.id else None,
+        raw,
+        full_url if isinstance(full_url, str) else None,
+    )
+
+
+def bundle_resources(bundle: Resource, depth: int = 0) -> Iterator[Resource]:
+    """Yield every resource of a Bundle, those of Bundles within it too. Raises BadRequest where ``entry`` is malformed."""
+    if depth > 8:
+        raise too_deep(bundle.place)
+    for index, entry in enumerate(_decoded_bundle(bundle).entry or ()):
+        if entry is None or bytes(entry.resource).strip() == b"null":
+            continue
+        found = resource(entry.resource, f"{bundle.place}.entry[{index}].resource", entry.full_url)
+        if found.resource_type == "Bundle":
+            yield from bundle_resources(found, depth + 1)
+        else:
+            yield found
+
+
+def next_page(bundle: Resource) -> str | None:
+    """The ``next`` link of a paginated Bundle, or None on its last page."""
+    for link in as_list(_decoded_bundle(bundle).link):
+        if isinstance(link, Mapping) and link.get("relation") == "next" and isinstance(link.get("url"), str):
+            return str(link["url"])
+    return None
+
+
+def _decoded_bundle(bundle: Resource) -> _Bundle:
+    try:
+        return _bundles.decode(bundle.raw)
+    except RecursionError:
+        raise too_deep(bundle.place) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise BadRequest(f"{bundle.place}.entry", "is not a list of Bundle entries", "Send a FHIR R4 Bundle") from None
+
+
+def members(raw: bytes) -> dict[str, msgspec.Raw]:
+    """The top-level members of an object, each as the bytes it came as."""
+    return _raw_members.decode(raw)
+
+
+def elements(raw: bytes | msgspec.Raw) -> list[msgspec.Raw] | None:
+    """The elements of a JSON array as bytes, [] for ``null``, or None for anything else."""
+    raw = bytes(raw)
+    if raw.strip() == b"null":
+        return []
+    try:
+        return _raw_list.decode(raw)
+    except msgspec.MsgspecError:
+        return None
+
+
+def as_list(value: Any) -> list[Any]:
+    """``value`` if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def as_object(value: Any) -> Mapping[str, Any]:
+    """``value`` if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_text(value: Any) -> str | None:
+    """``value`` if it is a string with something in it, else None."""
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def codings(concept: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the codings of a CodeableConcept that are objects."""
+    for coding in as_list(as_object(concept).get("coding")):
+        if isinstance(coding, dict):
+            yield coding
+
+
+def reference_tail(reference: Any) -> tuple[str, str] | None:
+    """(type, id) of ``Patient/1``, ``https://x/fhir/Patient/1`` or ``Patient/1/_history/2``; None for ``#p``, ``urn:uuid:..``.
+
+    Servers are told apart by nobody here: the examples of the CRD guide mix three base addresses (digest of CRD 2.2.1,
+    hook contexts), so a reference is matched on its trailing ``Type/id``.
+    """
+    if not isinstance(reference, str):
+        return None
+    parts = reference.split("?")[0].split("#")[0].rstrip("/").split("/")
+    if len(parts) >= 4 and parts[-2] == "_history":
+        parts = parts[:-2]
+    if len(parts) < 2 or not parts[-2][:1].isupper() or not parts[-1]:
+        return None
+    return parts[-2], parts[-1]

@@ -1,0 +1,286 @@
+"""Request JSON to a checked ``HookRequest``; the only module that knows the keys of a request.
+
+A typed envelope is parsed once; resources and prefetch stay the bytes they came as until somebody needs them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from .errors import BadRequest, ConstraintBroken, TooLarge
+from .fhir import Resource, as_list, as_object, as_text, bundle_resources, decode, reference_tail, resource, too_deep
+from .hooks import CRD_VERSIONS, HOOK_NAMES, CrdVersion, Hook
+
+#: More orders than this in one call are refused: no order entry signs so many, and each costs a reading.
+MAX_ORDERS = 1000
+
+_NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """What the client wants returned (CRD ``davinci-crd.configuration``): both on unless it says otherwise."""
+
+    coverage_info: bool = True
+    guideline: bool = True
+
+
+class FhirAccess(msgspec.Struct, frozen=True):
+    """The FHIR server that the request names and the token for it; either may be None. Never in a log, nor in a record."""
+
+    server: str | None = None
+    access_token: str | None = None
+
+    def __repr__(self) -> str:
+        return "FhirAccess(...)"
+
+
+class HookRequest(msgspec.Struct, frozen=True):
+    """One checked hook call.
+
+    ``orders`` are the draft orders that the hook is about (order-sign, order-select), in the order they came. For
+    order-dispatch and appointment-book ``order_references`` are the ServiceRequests that the context refers to, as
+    (type, id), and ``appointments`` maps each of them to the appointment based on it.
+    """
+
+    hook: Hook
+    hook_instance: str
+    patient_id: str
+    version: CrdVersion
+    configuration: Configuration
+    fhir: FhirAccess
+    orders: tuple[Resource, ...]
+    prefetch: Mapping[str, msgspec.Raw]
+    order_references: tuple[tuple[str, str], ...] = ()
+    appointments: Mapping[tuple[str, str], Resource] = {}
+    other_resources: tuple[str, ...] = ()
+
+
+class _Envelope(msgspec.Struct, rename="camel"):
+    hook: _NonEmpty
+    hook_instance: _NonEmpty
+    context: msgspec.Raw
+    prefetch: dict[str, msgspec.Raw] | None = None
+    fhir_server: Any = None
+    fhir_authorization: Any = None
+    extension: Any = None
+
+
+class _OrderContext(msgspec.Struct, rename="camel"):
+    user_id: _NonEmpty
+    patient_id: _NonEmpty
+    draft_orders: msgspec.Raw
+
+
+class _SelectContext(_OrderContext, rename="camel"):
+    selections: list[str]
+
+
+class _AppointmentContext(msgspec.Struct, rename="camel"):
+    user_id: _NonEmpty
+    patient_id: _NonEmpty
+    appointments: msgspec.Raw
+
+
+class _DispatchContext(msgspec.Struct, rename="camel"):
+    """Hook version 1.1 says ``dispatchedOrders``, an interim build ``dispatched-orders``, version 1.0 ``order``."""
+
+    patient_id: _NonEmpty
+    dispatched_orders: list[str] | None = None
+    interim_orders: list[str] | None = msgspec.field(default=None, name="dispatched-orders")
+    order: str | None = None
+
+
+_envelopes = msgspec.json.Decoder(_Envelope)
+_order_contexts = msgspec.json.Decoder(_OrderContext)
+_select_contexts = msgspec.json.Decoder(_SelectContext)
+_appointment_contexts = msgspec.json.Decoder(_AppointmentContext)
+_dispatch_contexts = msgspec.json.Decoder(_DispatchContext)
+
+
+def parse_hook_request(body: bytes, hook: Hook) -> HookRequest:
+    """Check ``body`` by the rules of ``hook``, the service it was sent to.
+
+    A body that names another hook of the table is answered all the same: the CDS Hooks Sandbox sends such. Raises
+    BadRequest (malformed), ConstraintBroken (a CRD version that is not served) or TooLarge (more than MAX_ORDERS).
+    """
+    body = _utf8(body)
+    envelope: _Envelope = _parse(_envelopes, body, "")
+    if envelope.hook not in HOOK_NAMES:
+        raise BadRequest("hook", "names a hook that is not served here", f"Send one of {', '.join(sorted(HOOK_NAMES))}")
+    extension = as_object(envelope.extension)
+    shared: dict[str, Any] = {
+        "hook": hook,
+        "hook_instance": envelope.hook_instance,
+        "version": _version(extension.get("davinci-crd.requestedVersion")),
+        "configuration": _configuration(extension.get("davinci-crd.configuration")),
+        "fhir": FhirAccess(as_text(envelope.fhir_server), as_text(as_object(envelope.fhir_authorization).get("access_token"))),
+        "prefetch": envelope.prefetch or {},
+    }
+    if hook.orders_in == "dispatchedOrders":
+        return HookRequest(**shared, **_dispatched(envelope.context))
+    if hook.orders_in == "appointments":
+        return HookRequest(**shared, **_appointments(envelope.context))
+    return HookRequest(**shared, **_drafts(envelope.context, hook))
+
+
+def _utf8(body: bytes) -> bytes:
+    """``body`` without a byte order mark. msgspec skips over strings it need not read, so UTF-8 is checked here, once."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        raise BadRequest("", "the body is not UTF-8", "Send JSON in UTF-8") from None
+    return body.removeprefix(b"\xef\xbb\xbf")
+
+
+_AT = re.compile(r"^(.*?)(?: - at `\$\.?(.*)`)?$", re.DOTALL)
+#: msgspec's names of JSON's kinds, in JSON's words.
+_KINDS = {
+    "Expected": "expected",
+    "`str` of length >= 1": "a string with something in it",
+    "`str`": "a string",
+    "`object`": "an object",
+    "`array`": "an array",
+    "`int`": "a number",
+    "`float`": "a number",
+    "`bool`": "true or false",
+    "`null`": "null",
+}
+_MISSING = re.compile(r"Object missing required field `(.*?)`")
+
+
+def _parse(decoder: msgspec.json.Decoder[Any], raw: bytes | msgspec.Raw, place: str) -> Any:
+    try:
+        return decoder.decode(raw)
+    except RecursionError:
+        raise too_deep(place) from None
+    except msgspec.ValidationError as error:
+        raise _mistyped(str(error), place) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise BadRequest(place, "the body is not valid JSON", "Send one JSON object, RFC 8259, in UTF-8") from None
+
+
+def _mistyped(message: str, place: str) -> BadRequest:
+    """msgspec tells kinds and paths, never values: safe to pass on."""
+    said, path = _AT.match(message).groups()  # type: ignore[union-attr]  # the pattern matches any text
+    where = ".".join(part for part in (place, path or "") if part)
+    missing = _MISSING.match(said)
+    if missing:
+        where = ".".join(part for part in (where, missing[1]) if part)
+        return BadRequest(where, "is missing", "Send it as CDS Hooks 2.0 asks")
+    if not where:
+        return BadRequest("", "the body is not a JSON object", "Send a CDS Hooks request")
+    for theirs, ours in _KINDS.items():
+        said = said.replace(theirs, ours)
+    return BadRequest(where, said, "Send it as CDS Hooks 2.0 asks")
+
+
+def _version(requested: Any) -> CrdVersion:
+    """The version to answer in: a patch part is ignored, absent means 2.0 (CRD 2.2.1 dev-3; an older client names none)."""
+    if requested is None:
+        return "2.0"
+    found = re.fullmatch(r"(\d+\.\d+)(\.\d+)?", requested) if isinstance(requested, str) and len(requested) < 20 else None
+    if found is None or found[1] not in CRD_VERSIONS:
+        raise ConstraintBroken(
+            "extension.davinci-crd.requestedVersion",
+            "is no CRD version that is served here",
+            f"Send one of {', '.join(CRD_VERSIONS)} as a string, or leave it out for {CRD_VERSIONS[0]}",
+        )
+    return "2.2" if found[1] == "2.2" else "2.0"
+
+
+def _configuration(given: Any) -> Configuration:
+    """Obey the options that are known and boolean, ignore unknown or nonsensical ones (CRD 2.2.1 dev-6, dev-14 to dev-17)."""
+    options = as_object(given)
+    chosen = {
+        field: options[code]
+        for code, field in (("coverage-info", "coverage_info"), ("guideline", "guideline"))
+        if isinstance(options.get(code), bool)
+    }
+    return Configuration(**chosen)
+
+
+def _bundle(raw: msgspec.Raw, place: str) -> Resource:
+    bundle = resource(raw, place)
+    if bundle.resource_type != "Bundle":
+        raise BadRequest(place, "is not a Bundle", "Send a FHIR R4 Bundle, its resourceType with it")
+    return bundle
+
+
+def _drafts(raw: msgspec.Raw, hook: Hook) -> dict[str, Any]:
+    selecting = hook.orders_in == "selections"
+    context: _OrderContext = _parse(_select_contexts if selecting else _order_contexts, raw, "context")
+    found = list(bundle_resources(_bundle(context.draft_orders, "context.draftOrders")))
+    if isinstance(context, _SelectContext):
+        selected = {reference_tail(selection) for selection in context.selections}
+        found = [order for order in found if (order.resource_type, order.id) in selected]
+    if len(found) > MAX_ORDERS:
+        raise _too_many("context.draftOrders")
+    return {
+        "patient_id": bare_id(context.patient_id),
+        "orders": tuple(order for order in found if order.resource_type in REQUEST_TYPES),
+        "other_resources": tuple(order.resource_type or "?" for order in found if order.resource_type not in REQUEST_TYPES),
+    }
+
+
+#: Resource types that CRD can write coverage information on, besides Appointment and Encounter.
+REQUEST_TYPES = frozenset(
+    ("ServiceRequest", "DeviceRequest", "MedicationRequest", "NutritionOrder", "VisionPrescription", "CommunicationRequest")
+)
+
+
+def _dispatched(raw: msgspec.Raw) -> dict[str, Any]:
+    context: _DispatchContext = _parse(_dispatch_contexts, raw, "context")
+    given = context.dispatched_orders or context.interim_orders or ([context.order] if context.order else None)
+    if given is None:
+        raise BadRequest(
+            "context.dispatchedOrders",
+            "is missing",
+            "Send the references of the dispatched orders, or context.order as version 1.0 of the hook has it",
+        )
+    if len(given) > MAX_ORDERS:
+        raise _too_many("context.dispatchedOrders")
+    return {
+        "patient_id": bare_id(context.patient_id),
+        "orders": (),
+        "order_references": _service_requests(given),
+    }
+
+
+def _appointments(raw: msgspec.Raw) -> dict[str, Any]:
+    context: _AppointmentContext = _parse(_appointment_contexts, raw, "context")
+    booked: dict[tuple[str, str], Resource] = {}
+    count = 0
+    for found in bundle_resources(_bundle(context.appointments, "context.appointments")):
+        if found.resource_type != "Appointment":
+            continue
+        count += 1
+        if count > MAX_ORDERS:
+            raise _too_many("context.appointments")
+        based_on = as_list(decode(found.raw, found.place).get("basedOn"))
+        for reference in _service_requests([as_object(each).get("reference") for each in based_on]):
+            booked.setdefault(reference, found)
+    return {
+        "patient_id": bare_id(context.patient_id),
+        "orders": (),
+        "order_references": tuple(booked),
+        "appointments": booked,
+    }
+
+
+def _service_requests(references: list[Any]) -> tuple[tuple[str, str], ...]:
+    """The distinct ServiceRequests among ``references``, as (type, id), in the order given."""
+    tails = (reference_tail(reference) for reference in references)
+    return tuple(dict.fromkeys(tail for tail in tails if tail and tail[0] == "ServiceRequest"))
+
+
+def _too_many(place: str) -> TooLarge:
+    return TooLarge(place, f"more than {MAX_ORDERS} entries", "Send fewer orders in one call")
+
+
+def bare_id(patient_id: str) -> str:
+    """``context.patientId`` without a type that some clients put in front (CDS Hooks 2.0: a bare id)."""
+    return patient_id.removeprefix("Patient/")
