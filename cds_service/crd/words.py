@@ -1,0 +1,246 @@
+"""Text as an order carries it becomes folded words with the breaks between them; phrases are looked up in them.
+
+Everything here is linear in the length of the text: one pass to fold, one to cut, and for a phrase one dictionary look-up
+per word. Nothing knows of medicine.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Final, Generic, TypeVar
+
+#: How strongly the characters before a word part it from the word before. From COMMA on a phrase never crosses; from
+#: QUESTION on a sentence ends.
+LIGHT: Final = 0
+SLASH: Final = 1
+DASH: Final = 2
+COMMA: Final = 3
+PAREN: Final = 4
+COLON: Final = 5
+QUESTION: Final = 6
+HARD: Final = 7
+
+#: Words after which a full stop ends no sentence.
+_ABBREVIATED: Final = frozenset(
+    "dr mr ms mrs st vs eg ie lt rt lft bilat approx w wo s p h o r l e g i m n no hx pt dx tx sx rx f u c d etc eval evaluate "
+    "diff poss prev inf sup lat med ant post ext upr lwr up low brach lumb cerv plex contr nerv seq mag res perf addl incl".split()
+)
+_WORD: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)*")
+_DASHES: Final = "‐‑‒–—―−"
+_APOSTROPHES: Final = "’‘`´ʼ"
+_BULLETS: Final = "•·▪◦‣●■"
+
+
+@lru_cache(maxsize=4096)
+def _folded_character(character: str) -> str:
+    if character in _DASHES:
+        return "-" if character in "‐‑−" else " - "
+    if character in _APOSTROPHES:
+        return "'"
+    if character in _BULLETS or character in "\u2028\u2029\x85":
+        return "\n"
+    if character == "±":
+        return " plusminus "
+    category = unicodedata.category(character)
+    if category in {"Cf", "Mn", "Me"}:  # soft hyphen, zero-width characters, combining accents
+        return ""
+    return "".join(
+        part for part in unicodedata.normalize("NFKD", character).casefold() if unicodedata.category(part) not in {"Mn", "Me", "Cf"}
+    )
+
+
+def fold(text: str) -> tuple[str, list[int] | None]:
+    """Fold ``text`` to lower case without accents, full-width forms, soft hyphens and zero-width characters.
+
+    The second value maps each folded character to the index of the character it came from; None where both are the same
+    index (plain ASCII).
+    """
+    if text.isascii():
+        return text.lower(), None
+    pieces: list[str] = []
+    origins: list[int] = []
+    for index, character in enumerate(text):
+        piece = character.lower() if character < "\x80" else _folded_character(character)
+        pieces.append(piece)
+        origins.extend([index] * len(piece))
+    return "".join(pieces), origins
+
+
+def plain(text: str) -> str:
+    """Return the folded text alone; what ``fold`` gives, without its map."""
+    return fold(text)[0]
+
+
+def _weigh(gap: str, before: str, after_is_lower: bool, next_length: int) -> int:
+    """Tell how strongly ``gap``, the characters between two words, parts them."""
+    if gap in (" ", "-", ""):
+        return LIGHT
+    if "?" in gap:
+        return QUESTION
+    if any(mark in gap for mark in ";!|") or "\n\n" in gap:
+        return HARD
+    if "\n" in gap or "\r" in gap:
+        return COMMA if after_is_lower and gap.strip() in ("", ",") else HARD
+    if ":" in gap:
+        return COLON
+    if "." in gap:
+        return _weigh_stop(gap, before, after_is_lower, next_length)
+    if any(mark in gap for mark in "()[]{}"):
+        return PAREN
+    if any(mark in gap for mark in ",<>\""):
+        return COMMA
+    if "-" in gap and " " in gap.strip("-") or "--" in gap:
+        return DASH
+    if "/" in gap or "\\" in gap:
+        return SLASH
+    return LIGHT
+
+
+def _weigh_stop(gap: str, before: str, after_is_lower: bool, next_length: int) -> int:
+    if ".." in gap:
+        return HARD
+    if gap == ".":  # no space: a decimal, initials, or a forgotten space between sentences
+        return HARD if len(before) > 3 and next_length > 1 and not before.isdigit() else LIGHT
+    if before in _ABBREVIATED or len(before) == 1 or after_is_lower:
+        return PAREN if any(mark in gap for mark in "()[]") else COMMA if "," in gap else LIGHT
+    return HARD
+
+
+class Passage:
+    """One text cut into folded words.
+
+    ``breaks[i]`` weighs what stands before word i (0 means a plain space or hyphen); the first word has HARD.
+    ``spans[i]`` is the word's place in ``source``, end exclusive.
+    """
+
+    __slots__ = ("breaks", "folded", "places", "source", "spans", "words")
+
+    def __init__(self, source: str) -> None:
+        folded, origins = fold(source)
+        if "+/-" in folded:
+            folded = folded.replace("+/-", "~=~")  # same length, so that the places stay true
+        self.source = source
+        self.folded = folded
+        self.words: list[str] = []
+        self.breaks: list[int] = []
+        self.spans: list[tuple[int, int]] = []
+        self.places: list[tuple[int, int]] = []
+        end = 0
+        before = ""
+        known: dict[str, int] = {" ": LIGHT, "-": LIGHT, ", ": COMMA, "/": SLASH}
+        for match in _WORD.finditer(folded):
+            start, stop = match.span()
+            word = match.group().replace("'", "")
+            gap = folded[end:start]
+            weight = known.get(gap)
+            if weight is None:
+                first = source[origins[start] if origins is not None else start]
+                weight = _weigh(gap, before, first.islower(), stop - start)
+            if "~=~" in gap:
+                self._add("plusminus", weight if before else HARD, end, start, origins)
+                weight = LIGHT
+            self._add(word, weight if before or self.words else HARD, start, stop, origins)
+            before, end = word, stop
+
+    def _add(self, word: str, weight: int, start: int, stop: int, origins: list[int] | None) -> None:
+        self.words.append(word)
+        self.breaks.append(weight)
+        self.places.append((start, stop))
+        self.spans.append((start, stop) if origins is None or start >= stop else (origins[start], origins[stop - 1] + 1))
+
+    def gap_before(self, index: int) -> str:
+        """Return the folded characters between word ``index`` and the one before; from the start for word 0."""
+        start = self.places[index - 1][1] if index else 0
+        return self.folded[start : self.places[index][0]]
+
+    def gap_after(self, index: int) -> str:
+        """Return the folded characters between word ``index`` and the next; to the end for the last word."""
+        stop = self.places[index + 1][0] if index + 1 < len(self.places) else len(self.folded)
+        return self.folded[self.places[index][1] : stop]
+
+    def sentence(self, index: int) -> tuple[int, int]:
+        """Return the first and the last word (inclusive) of the sentence that word ``index`` stands in."""
+        first = index
+        while first > 0 and self.breaks[first] < QUESTION:
+            first -= 1
+        last = index
+        while last + 1 < len(self.words) and self.breaks[last + 1] < QUESTION:
+            last += 1
+        return first, last
+
+    def quote(self, first: int, last: int, limit: int = 120) -> str:
+        """Return the source from word ``first`` to word ``last`` (inclusive) as it was written, at most ``limit`` long."""
+        return self.source[self.spans[first][0] : self.spans[last][1]][:limit]
+
+
+T = TypeVar("T")
+
+
+class PhraseTable(Generic[T]):
+    """Phrases of folded words, each with a value, found by one look-up per word."""
+
+    def __init__(self, phrases: Iterable[tuple[str, T]]) -> None:
+        self._by_first: dict[str, list[tuple[tuple[str, ...], T]]] = {}
+        self._by_last: dict[str, list[tuple[tuple[str, ...], T]]] = {}
+        for text, value in phrases:
+            words = tuple(Passage(text).words)
+            if not words:
+                raise ValueError(f"{text!r} holds no letter or digit: write a word or take the entry out")
+            self._by_first.setdefault(words[0], []).append((words, value))
+            self._by_last.setdefault(words[-1], []).append((words, value))
+        for table in (self._by_first, self._by_last):
+            for entries in table.values():
+                entries.sort(key=lambda entry: -len(entry[0]))
+
+    def starting(self, passage: Passage, index: int) -> list[tuple[int, T]]:
+        """Return (number of words, value) of every phrase that starts with word ``index``, the longest first."""
+        entries = self._by_first.get(passage.words[index])
+        if entries is None:
+            return []
+        return [(len(words), value) for words, value in entries if _stands(passage, index, words)]
+
+    def ending(self, passage: Passage, index: int) -> list[tuple[int, T]]:
+        """Return (number of words, value) of every phrase that ends with word ``index``, the longest first."""
+        entries = self._by_last.get(passage.words[index])
+        if entries is None:
+            return []
+        return [(len(words), value) for words, value in entries if _stands(passage, index - len(words) + 1, words)]
+
+
+def _stands(passage: Passage, start: int, words: Sequence[str]) -> bool:
+    if len(words) == 1:
+        return True
+    if start < 0 or start + len(words) > len(passage.words):
+        return False
+    return all(
+        passage.words[start + offset] == word and (offset == 0 or passage.breaks[start + offset] < DASH)
+        for offset, word in enumerate(words)
+    )
+
+
+def within_edits(word: str, target: str, limit: int) -> bool:
+    """Tell whether ``word`` becomes ``target`` in at most ``limit`` edits (insert, delete, replace, swap neighbours)."""
+    if abs(len(word) - len(target)) > limit or len(word) > len(target) + limit:
+        return False
+    return edits(word, target, limit) <= limit
+
+
+def edits(word: str, target: str, limit: int) -> int:
+    """Count the edits from ``word`` to ``target``; more than ``limit`` counts as ``limit + 1``. Words are short: keep them so."""
+    if abs(len(word) - len(target)) > limit:
+        return limit + 1
+    before: list[int] = []
+    row = list(range(len(target) + 1))
+    for i, left in enumerate(word, start=1):
+        last, before, row = before, row, [i]
+        for j, right in enumerate(target, start=1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (left != right))
+            if i > 1 and j > 1 and left == target[j - 2] and word[i - 2] == right:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+        if min(row) > limit:
+            return limit + 1
+    return row[-1]
