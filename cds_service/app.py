@@ -1,0 +1,122 @@
+"""The application factory: wires policies, clock and the outside, and maps errors to answers in one table."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from cds_service import pages, views
+from cds_service.crd.errors import CallError, operation_outcome
+from cds_service.crd.policy import Policy
+from cds_service.fhir_client import FhirClient
+from cds_service.policy_files import load_policies
+from cds_service.services import Services
+from cds_service.settings import Settings, load_settings
+
+#: Paths that speak JSON to machines: their errors are OperationOutcomes, and browsers of any origin may call them.
+_JSON_PATHS = ("/cds-services", "/health", "/openapi.json")
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    public_url: str = "http://127.0.0.1:8080",
+    policies: tuple[Policy, ...] | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    fhir: FhirClient | None = None,
+) -> Flask:
+    """Make the WSGI application.
+
+    ``public_url`` counts where CDS_SERVICE_PUBLIC_URL is unset; it is never taken from a request. ``now``, ``new_id`` and
+    ``fhir`` are seams for tests and examples. Raises SettingsError and PolicyError.
+    """
+    settings = settings or load_settings()
+    app = Flask("cds_service", static_folder="static", static_url_path="/static")
+    app.extensions["cds_service"] = Services(
+        settings=settings,
+        policies=load_policies(settings.policies) if policies is None else policies,
+        public_url=(settings.public_url or public_url).rstrip("/"),
+        fhir=fhir or FhirClient(settings),
+        now=now,
+        new_id=new_id,
+        zone=ZoneInfo(settings.timezone),
+    )
+    app.register_blueprint(views.blueprint)
+    app.register_blueprint(pages.blueprint)
+    app.register_error_handler(CallError, _call_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+    app.after_request(_cors)
+    app.wsgi_app = _OneSlash(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way to add middleware
+    return app
+
+
+class _OneSlash:
+    """Answers a doubled or trailing slash in the path as if it were not there.
+
+    The CDS Hooks Sandbox, given a discovery address that ends with a slash, posts to ``/cds-services//{id}``. A redirect
+    is no answer: a preflight may not follow one.
+    """
+
+    def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:
+        self.wsgi_app = wsgi_app
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if "//" in path or (path.endswith("/") and len(path) > 1):
+            environ["PATH_INFO"] = re.sub("/{2,}", "/", path).rstrip("/") or "/"
+        return self.wsgi_app(environ, start_response)
+
+
+def _speaks_json() -> bool:
+    return request.path.startswith(_JSON_PATHS)
+
+
+def _outcome(status: int, issue_type: str, diagnostics: str) -> Response:
+    issue = {"severity": "error", "code": issue_type, "diagnostics": diagnostics}
+    return _json(status, {"resourceType": "OperationOutcome", "issue": [issue]})
+
+
+def _json(status: int, body: Any) -> Response:
+    return Response(msgspec.json.encode(body), status, content_type="application/json")
+
+
+def _call_error(error: CallError) -> Response:
+    return _json(error.status, operation_outcome(error))
+
+
+def _http_error(error: HTTPException) -> Response | HTTPException:
+    """Errors of routing and HTTP itself; people get Werkzeug's page, machines an OperationOutcome."""
+    if not _speaks_json() or error.code is None:
+        return error
+    issue_type = {404: "not-found", 405: "not-supported", 413: "too-costly"}.get(error.code, "processing")
+    answer = _outcome(error.code, issue_type, f"{error.name}. See GET /cds-services for what is served here.")
+    for name, value in error.get_headers():
+        if name.lower() == "allow":
+            answer.headers[name] = value
+    return answer
+
+
+def _unexpected(_error: Exception) -> Response:
+    """A defect of ours: the caller gets no trace of it."""
+    return _outcome(500, "exception", "The service failed on this request; it has been logged. Other requests are served.")
+
+
+def _cors(answer: Response) -> Response:
+    """Let browser clients call and read every JSON answer, errors too (CDS Hooks 2.0 "Cross-Origin Resource Sharing")."""
+    if _speaks_json():
+        answer.headers["Access-Control-Allow-Origin"] = "*"
+        if request.method == "OPTIONS":
+            answer.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
+            answer.headers["Access-Control-Allow-Headers"] = "authorization, content-type"
+            answer.headers["Access-Control-Max-Age"] = "600"
+    return answer

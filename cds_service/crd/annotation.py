@@ -1,0 +1,124 @@
+"""Writing coverage information onto a resource, byte for byte: only its ``extension`` changes (CRD 2.2.1 resp-37)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from .coverage_information import EXTENSION_URL, Children
+from .fhir import Resource, as_list, as_object, decode, elements, members, reference_tail
+
+#: What every coverage-assertion-id of ours begins with: by it an earlier answer of ours is told from others'.
+ASSERTION_PREFIX = "BCBSAL-CRD-"
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class Annotation(msgspec.Struct, frozen=True):
+    """What came of writing on a resource: ``raw`` is it with the extension, None where it already bears the same answer.
+
+    ``assertion_id`` is the id it then bears, whether new or from before.
+    """
+
+    raw: bytes | None
+    assertion_id: str
+
+
+class _Earlier(msgspec.Struct, frozen=True):
+    """An answer of ours that the resource already bears: at which index, for which coverage, saying what."""
+
+    index: int
+    coverage: dict[str, Any]
+    assertion_id: str
+    said: bytes
+
+
+def annotate(
+    carrier: Resource, coverage: str, children: Children, today: date, new_assertion_id: Callable[[], str]
+) -> Annotation | None:
+    """Write ``children`` for ``coverage`` ("Coverage/1") onto ``carrier``; None where its ``extension`` is no array.
+
+    An earlier answer of ours for the same coverage is replaced, never doubled; other repetitions and extensions stay.
+    """
+    extensions = _extensions(carrier)
+    if extensions is None:
+        return None
+    earlier = [each for each in _earlier(extensions) if _same(each.coverage, coverage)]
+    if len(earlier) == 1 and earlier[0].said == _said(children):
+        return Annotation(None, earlier[0].assertion_id)
+    assertion_id = new_assertion_id()
+    written = _extension({"reference": coverage}, children, today, assertion_id)
+    return Annotation(_splice(carrier, extensions, {each.index for each in earlier}, [written]), assertion_id)
+
+
+def replace_earlier(carrier: Resource, children: Children, today: date, new_assertion_id: Callable[[str], str]) -> bytes | None:
+    """``carrier`` with every earlier answer of ours replaced by ``children`` for the same coverage; None if there is no other."""
+    extensions = _extensions(carrier)
+    if extensions is None:
+        return None
+    outgrown = [each for each in _earlier(extensions) if each.said != _said(children)]
+    written = [
+        _extension(each.coverage, children, today, new_assertion_id(str(each.coverage.get("reference")))) for each in outgrown
+    ]
+    return _splice(carrier, extensions, {each.index for each in outgrown}, written) if outgrown else None
+
+
+def may_bear_earlier(carrier: Resource) -> bool:
+    """A cheap look: can ``carrier`` bear an answer of ours at all?"""
+    return ASSERTION_PREFIX.encode() in carrier.raw
+
+
+def _extension(coverage: dict[str, Any], children: Children, today: date, assertion_id: str) -> msgspec.Raw:
+    parts = [
+        {"url": "coverage", "valueReference": coverage},
+        *children,
+        {"url": "date", "valueDate": today.isoformat()},
+        {"url": "coverage-assertion-id", "valueString": assertion_id},
+    ]
+    return msgspec.Raw(_encode({"url": EXTENSION_URL, "extension": parts}))
+
+
+def _extensions(carrier: Resource) -> list[msgspec.Raw] | None:
+    present = members(carrier.raw).get("extension")
+    return [] if present is None else elements(present)
+
+
+def _earlier(extensions: list[msgspec.Raw]) -> Iterator[_Earlier]:
+    for index, raw in enumerate(extensions):
+        if ASSERTION_PREFIX.encode() not in bytes(raw):
+            continue
+        extension = as_object(decode(bytes(raw), "extension"))
+        children = [dict(child) for child in as_list(extension.get("extension")) if isinstance(child, dict)]
+        by_url = {child.get("url"): child for child in children}
+        assertion_id = by_url.get("coverage-assertion-id", {}).get("valueString")
+        if extension.get("url") == EXTENSION_URL and isinstance(assertion_id, str) and assertion_id.startswith(ASSERTION_PREFIX):
+            coverage = dict(as_object(by_url.get("coverage", {}).get("valueReference")))
+            said = [each for each in children if each.get("url") not in ("coverage", "date", "coverage-assertion-id")]
+            yield _Earlier(index, coverage, assertion_id, _said(said))
+
+
+def _said(children: Children) -> bytes:
+    """``children`` in a form in which equal answers are equal, whatever the order of children and members."""
+    return b"\n".join(sorted(msgspec.json.encode(child, order="deterministic") for child in children))
+
+
+def _same(stated: dict[str, Any], coverage: str) -> bool:
+    return reference_tail(stated.get("reference")) == reference_tail(coverage)
+
+
+def _splice(carrier: Resource, extensions: list[msgspec.Raw], replaced: set[int], written: list[msgspec.Raw]) -> bytes:
+    """``carrier`` with ``written`` where the first replaced element stood, or at the end."""
+    kept: list[msgspec.Raw] = []
+    for index, raw in enumerate(extensions):
+        if index not in replaced:
+            kept.append(raw)
+        elif index == min(replaced):
+            kept += written
+    if not replaced:
+        kept += written
+    present: dict[str, Any] = dict(members(carrier.raw))
+    present["extension"] = kept
+    return _encode(present)

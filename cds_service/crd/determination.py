@@ -1,0 +1,251 @@
+"""Order + coverage + dates + policy -> Determination, with its reasons: the heart.
+
+``decide`` is a generator, so that the core stays pure although data may be missing: it yields a ``Need``, the edge sends
+back what it could ``Fetched``, and the ``Decision`` is what it returns. Nothing is asked for that was sent, and nothing at
+all unless an order is recognised (or must be read to know).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from datetime import date
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from .errors import BadRequest, ConstraintBroken, DataUnavailable
+from .fhir import Resource, as_object, decode, reference_tail
+from .gathering import Coverages, Sent, is_beyond_use, orders_referred_to
+from .hook_request import HookRequest
+from .membership import CoverageReading, Insurer, Membership
+from .needs import Fetched, Need
+from .order_title import order_title
+from .policy import CoverageNames, Policy, PolicyVersion
+from .recognition import Answer, Recognition, may_concern, recognise
+from .service_dates import ServiceDates, service_dates
+from .trial import trial_shown
+from .validation import fhir_issues
+
+#: Why a coverage assertion says what it says.
+Assertion = Literal["determined", "no-active-coverage", "technical"]
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What was read of one order: by which policy and how, its dates, or why it was passed over."""
+
+    order: Resource
+    passed_over: str | None = None
+    policy: Policy | None = None
+    recognition: Recognition | None = None
+    dates: ServiceDates | None = None
+    versions: tuple[PolicyVersion, ...] = ()
+    appointment: Resource | None = None
+
+    @property
+    def is_recognised(self) -> bool:
+        """Does the order ask for a policy's procedure, certainly or possibly, on a day on which the policy holds?"""
+        return bool(self.versions) and self.recognition is not None and self.recognition.answer is not Answer.NO
+
+
+class Determination(msgspec.Struct, frozen=True):
+    """What the payer says of one recognised order.
+
+    ``membership`` is MEMBER or UNKNOWN. ``coverage`` is what an assertion may point at, None without one; ``assertion`` is
+    None when none is made. ``trial`` is what shows a clinical trial. ``fhir_issues`` are places that break FHIR R4.
+    """
+
+    reading: Reading
+    title: str
+    membership: Membership
+    coverage: CoverageReading | None = None
+    assertion: Assertion | None = None
+    trial: str | None = None
+    fhir_issues: tuple[str, ...] = ()
+
+    @property
+    def answer(self) -> Answer:
+        """YES or POSSIBLY."""
+        return self.reading.recognition.answer if self.reading.recognition else Answer.NO
+
+    @property
+    def policy(self) -> Policy:
+        """The policy whose procedure the order asks for."""
+        assert self.reading.policy is not None
+        return self.reading.policy
+
+    @property
+    def dates(self) -> ServiceDates:
+        """The days of service."""
+        assert self.reading.dates is not None
+        return self.reading.dates
+
+    @property
+    def versions(self) -> tuple[PolicyVersion, ...]:
+        """The versions of the policy that hold on them, at least one."""
+        return self.reading.versions
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Everything decided for one call: each order as read, each Coverage as read, and what follows."""
+
+    request: HookRequest
+    readings: tuple[Reading, ...] = ()
+    coverages: tuple[CoverageReading, ...] = ()
+    determinations: tuple[Determination, ...] = ()
+    unmatched: tuple[tuple[Reading, CoverageReading], ...] = ()
+
+
+class Circumstances(msgspec.Struct, frozen=True):
+    """What a decision depends on besides the request: the policies, the day in the plan's zone, that zone, one setting."""
+
+    policies: tuple[Policy, ...]
+    today: date
+    zone: ZoneInfo
+    answer_unmatched: bool = False
+
+
+def decide(request: HookRequest, given: Circumstances) -> Generator[Need, Fetched, Decision]:
+    """Decide one call. Raises BadRequest, DataUnavailable or ConstraintBroken where CRD asks for an error."""
+    sent: Sent | None = None
+    pairs: list[tuple[Resource, Resource | None]] = [(order, None) for order in request.orders]
+    if request.order_references:
+        sent = Sent(request.prefetch)
+        pairs = yield from orders_referred_to(request, sent)
+    readings = tuple(_read_order(order, appointment, request, given) for order, appointment in pairs)
+    if not any(reading.is_recognised for reading in readings) and not given.answer_unmatched:
+        return Decision(request, readings)
+    coverages = Coverages(request, sent or Sent(request.prefetch), given.zone)
+    seen: dict[CoverageReading, None] = {}
+    determinations: list[Determination] = []
+    unmatched: list[tuple[Reading, CoverageReading]] = []
+    for reading in readings:
+        if reading.is_recognised:
+            found = yield from coverages.on(*_dates_and_names(reading, given))
+            seen.update(dict.fromkeys(found))
+            determined = _determine(reading, found, request, coverages)
+            determinations += [determined] if determined else []
+        elif given.answer_unmatched and is_live(reading):
+            found = yield from coverages.on(*_dates_and_names(reading, given))
+            member = next((each for each in found if each.counts and each.membership is Membership.MEMBER), None)
+            unmatched += [(reading, member)] if member and member.coverage.reference else []
+    return Decision(request, readings, tuple(seen), tuple(determinations), tuple(unmatched))
+
+
+def _dates_and_names(reading: Reading, given: Circumstances) -> tuple[ServiceDates, CoverageNames]:
+    """By what the Coverages of an order are read; an order that no policy is about goes by the first policy's payer."""
+    policy = reading.policy or given.policies[0]
+    return reading.dates or _dates(reading.order, reading.appointment, given), policy.document.coverage
+
+
+def _dates(order: Resource, appointment: Resource | None, given: Circumstances) -> ServiceDates:
+    booked = as_object(decode(appointment.raw, appointment.place)) if appointment else None
+    return service_dates(as_object(decode(order.raw, order.place)), given.today, given.zone, booked)
+
+
+def _read_order(order: Resource, appointment: Resource | None, request: HookRequest, given: Circumstances) -> Reading:
+    """Recognise one order and date it. An order without any trigger word of a policy is not even parsed."""
+    if order.resource_type != "ServiceRequest":
+        return Reading(order, passed_over=f"a {order.resource_type} is not read: the policies are about ServiceRequests")
+    concerned = [policy for policy in given.policies if may_concern(order.raw, policy.vocabulary)]
+    if not concerned:
+        return Reading(order, appointment=appointment)
+    body = decode(order.raw, order.place)
+    subject = reference_tail(as_object(body.get("subject")).get("reference"))
+    if subject and subject[0] == "Patient" and subject[1] != request.patient_id:
+        return Reading(order, passed_over="its subject is another patient than context.patientId")
+    policy, recognition = max(
+        ((policy, recognise(body, policy.vocabulary)) for policy in concerned),
+        key=lambda found: [Answer.NO, Answer.POSSIBLY, Answer.YES].index(found[1].answer),
+    )
+    if recognition.answer is Answer.NO:
+        return Reading(order, policy=policy, recognition=recognition, appointment=appointment)
+    dates = _dates(order, appointment, given)
+    return Reading(order, None, policy, recognition, dates, policy.versions_over(dates.spans), appointment)
+
+
+def _determine(reading: Reading, coverages: list[CoverageReading], request: HookRequest, had: Coverages) -> Determination | None:
+    """What is said of one recognised order, or None where the patient is insured otherwise."""
+    counting = [each for each in coverages if each.counts]
+    member = next((each for each in counting if each.membership is Membership.MEMBER), None)
+    assertion: Assertion | None = "determined" if member else None
+    pointed_at = member
+    if request.version == "2.2":
+        pointed_at, assertion = _strictly(coverages, had)
+    elif member is None and counting and all(each.membership is Membership.OTHER for each in counting):
+        return None
+    if request.version == "2.2" and pointed_at is None and assertion is None and _is_other_product(counting):
+        return None
+    body = decode(reading.order.raw, reading.order.place)
+    used = [reading.order] + ([pointed_at.coverage] if pointed_at else [])
+    issues = tuple(f"{each.place}: {issue}" for each in used for issue in fhir_issues(each))
+    if request.version == "2.2":
+        _check_crd(reading.order, body, issues)
+    return Determination(
+        reading,
+        order_title(body),
+        Membership.MEMBER if member else Membership.UNKNOWN,
+        pointed_at if pointed_at and pointed_at.coverage.reference else None,
+        assertion,
+        trial_shown(body, reading.order.raw),
+        issues,
+    )
+
+
+def _is_other_product(counting: list[CoverageReading]) -> bool:
+    return [(each.insurer, each.membership) for each in counting] == [(Insurer.OURS, Membership.OTHER)]
+
+
+_SEND_COVERAGE = "Send the one active Coverage of the member on the date of service, its payor with it"
+
+
+def _strictly(coverages: list[CoverageReading], had: Coverages) -> tuple[CoverageReading | None, Assertion | None]:
+    """CRD 2.2.1: which Coverage an assertion points at and which assertion it is; hook-13, resp-43, resp-45, CDS Hooks 412."""
+    place = "prefetch.coverage"
+    if not coverages and not had.were_to_be_had:
+        raise DataUnavailable(
+            place,
+            "the patient's Coverage was neither prefetched nor to be had by a query",
+            "Prefetch coverage as discovery asks, or send fhirServer and fhirAuthorization of an allowed server",
+        )
+    counting = [each for each in coverages if each.counts]
+    if not counting:
+        only = coverages[0] if len(coverages) == 1 else None
+        if only and only.inactive and only.membership is Membership.MEMBER and not is_beyond_use(only):
+            return only, "no-active-coverage"
+        raise BadRequest(place, "no Coverage of this patient counts on the date of service", _SEND_COVERAGE)
+    if len(counting) > 1:
+        raise BadRequest(place, "several Coverages of this patient count on the date of service", _SEND_COVERAGE)
+    only = counting[0]
+    if only.membership is Membership.MEMBER:
+        return only, "determined"
+    if only.insurer is Insurer.OURS:
+        return None, None
+    if only.insurer is Insurer.UNKNOWN and had.failed_payor:
+        return only, "technical"
+    if only.insurer is Insurer.UNKNOWN:
+        raise BadRequest(
+            place, "nothing in the Coverage tells whose it is", "Name the payor by display, identifier or Organization"
+        )
+    raise BadRequest(place, "the Coverage is another payer's", "Send the Coverage of a member of this payer")
+
+
+def _check_crd(order: Resource, body: Mapping[str, Any], issues: tuple[str, ...]) -> None:
+    """CRD 2.2.1 hook-13: 400 for invalid FHIR, 422 for what only CRD demands (profile-servicerequest)."""
+    if issues:
+        place, _, element = issues[0].partition(": ")
+        raise BadRequest(f"{place}.{element}", "is not valid FHIR R4", "Send the resource as FHIR R4 defines it")
+    for element in ("id", "code", "authoredOn", "requester"):
+        if not body.get(element):
+            raise ConstraintBroken(f"{order.place}.{element}", "is missing, and CRD demands it", "Send it with the order")
+
+
+def is_live(reading: Reading) -> bool:
+    """Is an order that no policy is about a request of this patient to do something, so that it may be answered?
+
+    FHIR R4: ``doNotPerform`` and ``status`` are modifier elements.
+    """
+    order = as_object(decode(reading.order.raw, reading.order.place))
+    if reading.passed_over and reading.order.resource_type == "ServiceRequest":
+        return False
+    return order.get("doNotPerform") is not True and order.get("status") not in ("revoked", "entered-in-error")

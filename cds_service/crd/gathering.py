@@ -1,0 +1,163 @@
+"""What came with a call, and what may be asked for beside it: orders referred to, Coverages, their payors.
+
+Nothing is asked for that was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from .errors import DataUnavailable
+from .fhir import Resource, as_object, bundle_resources, decode, next_page, resource
+from .hook_request import HookRequest
+from .membership import CoverageReading, Membership, read_coverage
+from .needs import Fetched, Need
+from .policy import CoverageNames
+from .service_dates import ServiceDates
+
+
+class Sent:
+    """The resources in the prefetch, looked at once, when first needed (CDS Hooks 2.0 "Prefetch Template").
+
+    A key can be absent (not to be had), null or an empty Bundle (looked for, none there), a Bundle with more pages, a single
+    resource, or an OperationOutcome (the client failed). Resources are found by type: real clients use their own keys.
+    """
+
+    def __init__(self, prefetch: Mapping[str, msgspec.Raw]) -> None:
+        self.resources: list[Resource] = []
+        self.pages: list[str] = []
+        self.answered: set[str] = set()
+        for key, raw in prefetch.items():
+            self.add(key, bytes(raw))
+
+    def add(self, key: str, raw: bytes) -> None:
+        """Take in what stands under ``key``; raises BadRequest if it is no resource."""
+        if raw.strip() == b"null":
+            self.answered.add(key)
+            return
+        found = resource(raw, f"prefetch.{key}")
+        if found.resource_type == "OperationOutcome":
+            return
+        self.answered.add(key)
+        if found.resource_type != "Bundle":
+            self.resources.append(found)
+            return
+        self.resources += [each for each in bundle_resources(found) if each.resource_type != "OperationOutcome"]
+        page = next_page(found)
+        if page:
+            self.pages.append(page)
+
+    def of(self, resource_type: str) -> list[Resource]:
+        """All resources of one type, in the order they came."""
+        return [each for each in self.resources if each.resource_type == resource_type]
+
+
+def orders_referred_to(request: HookRequest, sent: Sent) -> Generator[Need, Fetched, list[tuple[Resource, Resource | None]]]:
+    """The ServiceRequests that the context refers to, from the prefetch or by a read, each with its appointment."""
+    by_reference = {(order.resource_type, order.id): order for order in sent.of("ServiceRequest")}
+    pairs: list[tuple[Resource, Resource | None]] = []
+    technical = False
+    for reference in request.order_references:
+        order = by_reference.get(reference)
+        if order is None:
+            fetched = yield Need("read", *reference)
+            technical |= fetched.is_technical
+            if fetched.raw is not None:
+                order = resource(fetched.raw, "ServiceRequest")
+        if order is not None and order.resource_type == "ServiceRequest":
+            pairs.append((order, request.appointments.get(reference)))
+    if not pairs and (technical or "serviceRequests" not in sent.answered):
+        raise DataUnavailable(
+            "prefetch.serviceRequests",
+            "the orders that the context refers to were neither prefetched nor to be read",
+            "Prefetch serviceRequests as discovery asks, or send fhirServer and fhirAuthorization of an allowed server",
+        )
+    return pairs
+
+
+class Coverages:
+    """The Coverages of the call: those sent, else searched for once, their payors read where nothing else tells."""
+
+    def __init__(self, request: HookRequest, sent: Sent, zone: ZoneInfo) -> None:
+        self.request = request
+        self.sent = sent
+        self.zone = zone
+        self.looked = False
+        self.failed_payor = False
+        self.asked: set[tuple[str, str]] = set()
+
+    @property
+    def were_to_be_had(self) -> bool:
+        """Were Coverages sent, or looked for by the client or by us, even if there are none?"""
+        return bool(self.sent.of("Coverage")) or "coverage" in self.sent.answered
+
+    def on(self, dates: ServiceDates, names: CoverageNames) -> Generator[Need, Fetched, list[CoverageReading]]:
+        """Read every Coverage against ``dates`` and the ``names`` of a policy."""
+        yield from self._search()
+        found = self._read(dates, names)
+        while self.sent.pages and not any(each.counts and each.membership is Membership.MEMBER for each in found):
+            yield from self._next_page()
+            found = self._read(dates, names)
+        if not any(each.counts and each.membership is Membership.MEMBER for each in found):
+            for each in found:
+                if each.payor_to_read and each.payor_to_read not in self.asked and not is_beyond_use(each):
+                    yield from self._read_payor(each.payor_to_read)
+            found = self._read(dates, names)
+        return found
+
+    def _search(self) -> Generator[Need, Fetched, None]:
+        if self.looked or self.were_to_be_had:
+            return
+        self.looked = True
+        fetched = yield Need("search", "Coverage", query=(("patient", self.request.patient_id), ("status", "active")))
+        if fetched.raw is not None:
+            self.sent.add("coverage", fetched.raw)
+
+    def _next_page(self) -> Generator[Need, Fetched, None]:
+        fetched = yield Need("page", "Bundle", url=self.sent.pages.pop(0))
+        if fetched.raw is not None:
+            self.sent.add("coverage", fetched.raw)
+
+    def _read_payor(self, payor: tuple[str, str]) -> Generator[Need, Fetched, None]:
+        self.asked.add(payor)
+        fetched = yield Need("read", *payor)
+        self.failed_payor |= fetched.is_technical
+        if fetched.raw is not None:
+            self.sent.add("organizations", fetched.raw)
+
+    def _read(self, dates: ServiceDates, names: CoverageNames) -> list[CoverageReading]:
+        organizations = _by_reference(self.sent.of("Organization"))
+        return [
+            read_coverage(coverage, organizations, self.request.patient_id, dates, self.zone, names)
+            for coverage in _distinct(self.sent.of("Coverage"))
+        ]
+
+
+def is_beyond_use(reading: CoverageReading) -> bool:
+    """Is it not this patient's? (One that is merely inactive may still have to be told as ours.)"""
+    return reading.not_counting is not None and not reading.inactive
+
+
+def _by_reference(organizations: list[Resource]) -> dict[tuple[str, str], Mapping[str, Any]]:
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for each in organizations:
+        body = as_object(decode(each.raw, each.place))
+        if each.id:
+            found["Organization", each.id] = body
+        if each.full_url:
+            found["", each.full_url] = body
+    return found
+
+
+def _distinct(coverages: list[Resource]) -> Iterator[Resource]:
+    """The same Coverage may stand in several prefetch entries: once is enough."""
+    seen: set[str | bytes] = set()
+    for coverage in coverages:
+        key = coverage.id or coverage.raw
+        if key not in seen:
+            seen.add(key)
+            yield coverage

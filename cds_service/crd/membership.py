@@ -1,0 +1,284 @@
+"""Is a Coverage ours: member, other, or unknown; and why.
+
+The insurer and the plan are told from what the Coverage and its payor Organization say in words and identifiers. Names
+are policy data; what is done with them is here.
+"""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from .fhir import Resource, as_list, as_object, as_text, codings, decode, reference_tail
+from .policy import CoverageNames
+from .service_dates import ServiceDates, parse_fhir_date
+
+
+class Insurer(Enum):
+    """Whose a Coverage is, as far as it tells."""
+
+    OURS = "ours"
+    OTHER = "another insurer"
+    UNKNOWN = "not told"
+
+
+class Membership(Enum):
+    """What a Coverage makes of the patient: a member of our plan, insured otherwise, or untold."""
+
+    MEMBER = "member"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+class CoverageReading(msgspec.Struct, frozen=True):
+    """What one Coverage tells.
+
+    ``not_counting`` is None if it counts, else why not; ``inactive`` tells whether status or period are to blame.
+    ``payor_to_read`` is an Organization that it names as payor and that was not sent, as (type, id), or None.
+    """
+
+    coverage: Resource
+    insurer: Insurer
+    membership: Membership
+    why: str
+    not_counting: str | None = None
+    inactive: bool = False
+    payor_to_read: tuple[str, str] | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Is it this patient's, active, and touching the date of service?"""
+        return self.not_counting is None
+
+
+def _words(text: str) -> str:
+    """``text`` as lower-case words with one space around each; brand names written apart or together count the same."""
+    folded = unicodedata.normalize("NFKD", text[:400]).casefold()
+    plain = "".join(char if char.isalnum() else " " for char in folded if not unicodedata.combining(char))
+    words = [word for word in plain.split() if word not in ("and", "of", "the", "inc", "llc", "co", "company", "corp")]
+    joined = f" {' '.join(words)} "
+    for apart, together in _TOGETHER:
+        joined = joined.replace(apart, together)
+    return joined
+
+
+_TOGETHER = (
+    (" bluecrossblueshield ", " bluecross blueshield "),
+    (" bluecrossblue shield ", " bluecross blueshield "),
+    (" blue crossblue shield ", " bluecross blueshield "),
+    (" blue cross ", " bluecross "),
+    (" blue shield ", " blueshield "),
+    (" blue advantage ", " blueadvantage "),
+)
+
+
+class _Names(msgspec.Struct, frozen=True):
+    """``CoverageNames`` in the form in which texts are compared."""
+
+    insurer: tuple[str, ...]
+    plan: tuple[str, ...]
+    brands: tuple[str, ...]
+    home: tuple[str, ...]
+    generic: frozenset[str]
+    other: frozenset[str]
+    elsewhere: tuple[str, ...]
+    identifiers: tuple[tuple[str, str], ...]
+
+
+@functools.lru_cache(maxsize=64)
+def _names(names: CoverageNames) -> _Names:
+    def words(values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted((_words(value) for value in values), key=len, reverse=True))
+
+    return _Names(
+        words(names.insurer_names),
+        words(names.plan_names),
+        words(names.shared_brands),
+        words(names.home),
+        frozenset(word.strip() for word in words(names.generic_words)),
+        frozenset(words(names.other_insurers)),
+        words(names.elsewhere),
+        tuple((identifier.system, identifier.value) for identifier in names.identifiers),
+    )
+
+
+def _has(words: str, names: tuple[str, ...]) -> bool:
+    return any(name in words for name in names)
+
+
+def _rest(words: str, names: _Names) -> list[str]:
+    """The words of a name that are neither ours, nor a shared brand, nor generic: what makes it somebody's or something's."""
+    for known in (*names.insurer, *names.plan, *names.brands, *names.home):
+        while known in words:
+            words = words.replace(known, " ", 1)
+    return [word for word in words.split() if word not in names.generic and not word.isdigit()]
+
+
+def read_coverage(
+    coverage: Resource,
+    organizations: Mapping[tuple[str, str], Mapping[str, Any]],
+    patient_id: str,
+    dates: ServiceDates,
+    zone: ZoneInfo,
+    names: CoverageNames,
+) -> CoverageReading:
+    """Say whether ``coverage`` is ours and whether it counts.
+
+    ``organizations`` maps (type, id), or ("", fullUrl), to the Organizations that came with the call. A Coverage counts if
+    its beneficiary is ``patient_id`` or not stated, its status is ``active``, and its period touches ``dates``.
+    """
+    body = as_object(decode(coverage.raw, coverage.place))
+    payors = list(_payors(body, organizations))
+    insurer, plan, why = _identify(body, payors, _names(names))
+    inactive = _inactive(body, dates, zone)
+    missing = next((payor.to_read for payor in payors if payor.to_read), None)
+    return CoverageReading(
+        coverage,
+        insurer,
+        plan,
+        why,
+        _another_beneficiary(body, patient_id) or inactive,
+        inactive is not None,
+        missing if insurer is Insurer.UNKNOWN else None,
+    )
+
+
+def _another_beneficiary(body: Mapping[str, Any], patient_id: str) -> str | None:
+    stated = reference_tail(as_object(body.get("beneficiary")).get("reference"))
+    return "its beneficiary is another patient" if stated and stated[1] != patient_id else None
+
+
+def _inactive(body: Mapping[str, Any], dates: ServiceDates, zone: ZoneInfo) -> str | None:
+    """Why it is not active on the dates of service, or None if it is. A bound that cannot be read counts as not stated."""
+    if body.get("status") != "active":
+        return "its status is not active"
+    period = as_object(body.get("period"))
+    start, end = parse_fhir_date(period.get("start"), zone), parse_fhir_date(period.get("end"), zone)
+    if start and all(span.last < start.first for span in dates.spans):
+        return "its period begins after the date of service"
+    if end and all(span.first > end.last for span in dates.spans):
+        return "its period ended before the date of service"
+    return None
+
+
+class _Payor(msgspec.Struct, frozen=True):
+    """One payor: its names, words in its identifiers, the identifiers as (system, value), and where to read more of it."""
+
+    texts: tuple[str, ...]
+    hints: tuple[str, ...]
+    identifiers: tuple[tuple[str, str], ...]
+    to_read: tuple[str, str] | None = None
+
+
+def _payors(body: Mapping[str, Any], organizations: Mapping[tuple[str, str], Mapping[str, Any]]) -> Iterator[_Payor]:
+    contained = {
+        f"#{each['id']}": each
+        for each in as_list(body.get("contained"))
+        if isinstance(each, dict) and isinstance(each.get("id"), str)
+    }
+    for payor in as_list(body.get("payor")):
+        payor = as_object(payor)
+        reference = payor.get("reference")
+        tail = reference_tail(reference)
+        sent = None
+        if isinstance(reference, str):
+            sent = contained.get(reference) or organizations.get(("", reference)) or (organizations.get(tail) if tail else None)
+        texts = [as_text(payor.get("display")), *_organization_texts(sent or {})]
+        identifiers = [as_object(each) for each in (payor.get("identifier"), *as_list((sent or {}).get("identifier")))]
+        hints = [
+            as_text(text) for each in identifiers for text in (each.get("value"), as_object(each.get("assigner")).get("display"))
+        ]
+        to_read = tail if sent is None and tail and tail[0] == "Organization" else None
+        yield _Payor(
+            tuple(text for text in texts if text),
+            tuple(hint for hint in hints if hint),
+            tuple((str(each.get("system")), str(each.get("value")).strip()) for each in identifiers),
+            to_read,
+        )
+
+
+def _organization_texts(organization: Mapping[str, Any]) -> list[str | None]:
+    return [as_text(organization.get("name")), *(as_text(alias) for alias in as_list(organization.get("alias")))]
+
+
+def _class_names(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(kind, name) of each class of the Coverage; its value stands in where it has no name and reads like words."""
+    for each in as_list(body.get("class")):
+        each = as_object(each)
+        concept = as_object(each.get("type"))
+        kind = next((str(coding.get("code")) for coding in codings(concept)), as_text(concept.get("text")) or "")
+        for text in (as_text(each.get("name")), as_text(each.get("value"))):
+            if text:
+                yield kind.lower(), text
+
+
+def _type_texts(body: Mapping[str, Any]) -> Iterator[str]:
+    concept = as_object(body.get("type"))
+    for text in (concept.get("text"), *(coding.get("display") for coding in codings(concept))):
+        if as_text(text):
+            yield str(text)
+
+
+def _identify(body: Mapping[str, Any], payors: list[_Payor], names: _Names) -> tuple[Insurer, Membership, str]:
+    """The insurer, what it makes of the patient, and why, from names and identifiers."""
+    insurers = {found for payor in payors for found in _insurers_named(payor, names)}
+    classes = [(kind, _words(name)) for kind, name in _class_names(body)]
+    others = [_words(text) for text in _type_texts(body)]
+    product_words = [words for _, words in classes] + others
+    if not insurers & {Insurer.OURS, Insurer.OTHER}:
+        insurers |= {Insurer.OURS for words in product_words if _is_ours(words, names)}
+    if Insurer.OURS not in insurers and any(_has(words, names.plan) and _is_elsewhere(words, names) for words in product_words):
+        insurers.add(Insurer.OTHER)
+    if Insurer.OTHER in insurers and Insurer.OURS in insurers:
+        return Insurer.UNKNOWN, Membership.UNKNOWN, "its payor is named both as ours and as another's"
+    if Insurer.OTHER in insurers:
+        return Insurer.OTHER, Membership.OTHER, "its payor is another insurer, or the like-named product of another state"
+    payor_words = [_words(text) for payor in payors for text in payor.texts]
+    is_plan = any(_has(words, names.plan) for words in (*payor_words, *product_words))
+    if Insurer.OURS in insurers:
+        if is_plan:
+            return Insurer.OURS, Membership.MEMBER, "payor and plan are ours"
+        if any(kind in ("plan", "subplan") and _names_a_plan(words, names) for kind, words in classes):
+            return Insurer.OURS, Membership.OTHER, "our insurer, but it names another plan"
+        return Insurer.OURS, Membership.UNKNOWN, "our insurer, but no plan is named"
+    if is_plan:
+        return Insurer.UNKNOWN, Membership.UNKNOWN, "the plan's name is ours, but nothing says whose plan it is"
+    return Insurer.UNKNOWN, Membership.UNKNOWN, "nothing in it tells the insurer"
+
+
+def _names_a_plan(words: str, names: _Names) -> bool:
+    """Do the words name some plan, rather than number or classify it?"""
+    return any(len(word) > 2 and word.isalpha() for word in _rest(words, names))
+
+
+def _is_ours(words: str, names: _Names) -> bool:
+    return _has(words, names.insurer) or (_has(words, names.plan) and _has(words, names.home))
+
+
+def _is_elsewhere(words: str, names: _Names) -> bool:
+    return _has(words, names.elsewhere) and not _is_ours(words, names)
+
+
+def _insurers_named(payor: _Payor, names: _Names) -> Iterator[Insurer]:
+    """What each name and identifier of a payor says of the insurer."""
+    known_systems = {system for system, _ in names.identifiers}
+    for system, value in payor.identifiers:
+        if (system, value) in names.identifiers:
+            yield Insurer.OURS
+        elif system in known_systems:
+            yield Insurer.OTHER
+    # An identifier may spell our name ("BCBSAL"); letters that do not are a code of somebody's, and tell nothing.
+    if any(_is_ours(_words(hint), names) for hint in payor.hints):
+        yield Insurer.OURS
+    for text in payor.texts:
+        words = _words(text)
+        if _is_ours(words, names):
+            yield Insurer.OURS
+        elif words in names.other or any(len(word) > 1 for word in _rest(words, names)):
+            yield Insurer.OTHER

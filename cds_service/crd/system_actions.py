@@ -1,0 +1,124 @@
+"""Which resources of a call get which coverage information, as the system actions of the response."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from .annotation import ASSERTION_PREFIX, annotate, may_bear_earlier, replace_earlier
+from .coverage_information import Children, determined, unmatched, withdrawn
+from .determination import Decision, Determination, Reading, is_live
+from .fhir import Resource, reference_tail
+from .policy import Policy
+from .recognition import Answer
+
+
+class Presentation(msgspec.Struct, frozen=True):
+    """What an answer depends on besides the decision.
+
+    ``public_url`` has no slash at its end. ``new_id`` gives a fresh UUID. ``asserting`` False leaves out every system action:
+    an assertion that could not be recorded must not be made (CRD found-11).
+    """
+
+    public_url: str
+    today: date
+    new_id: Callable[[], str]
+    literal_q2: bool = False
+    asserting: bool = True
+
+
+class OrderAnswer(msgspec.Struct, frozen=True):
+    """What one order bears after the call: ``covered`` and ``assertion_id`` are None where nothing is asserted of it.
+
+    ``is_new`` is False where the order already bore the same answer, so that nothing was sent (CRD 2.2.1 resp-35).
+    """
+
+    determination: Determination
+    covered: str | None = None
+    assertion_id: str | None = None
+    is_new: bool = False
+
+    @property
+    def is_repeated(self) -> bool:
+        """Did the order already bear this very answer?"""
+        return self.assertion_id is not None and not self.is_new
+
+
+class SystemActions:
+    """Collects the system actions of one response: at most one per resource."""
+
+    def __init__(self, decision: Decision, how: Presentation) -> None:
+        self.version = decision.request.version
+        self.how = how
+        self.rendered: list[dict[str, Any]] = []
+        self._written: dict[str, tuple[str, bool]] = {}
+        self._ids: dict[str, str] = {}
+
+    def answer(self, determination: Determination) -> OrderAnswer:
+        """Assert what is to be asserted of one recognised order, if it has an id and a Coverage to point at."""
+        coverage = determination.coverage.coverage.reference if determination.coverage else None
+        carrier = self._carrier(determination.reading)
+        if determination.assertion is None or coverage is None or not carrier.id or not self.how.asserting:
+            return OrderAnswer(determination)
+        children = determined(determination, self.version, self.how.public_url, self.how.literal_q2)
+        covered = str(children[0]["valueCode"])
+        what = (
+            f"{determination.policy.document.procedure}: coverage information of {determination.policy.document.plan}, {covered}"
+        )
+        written = self._write(carrier, coverage, children, what)
+        return OrderAnswer(determination, covered, *written) if written else OrderAnswer(determination)
+
+    def answer_unmatched(self, reading: Reading, coverage: str | None) -> None:
+        """Say of an order that no policy is about that it was not evaluated."""
+        carrier = self._carrier(reading)
+        if carrier.id and coverage and self.how.asserting:
+            self._write(carrier, coverage, unmatched(self.version), "Coverage information: this order was not evaluated")
+
+    def withdraw_outgrown(self, reading: Reading, policies: tuple[Policy, ...]) -> None:
+        """Replace an earlier answer of ours on an order that no longer asks for what it answered."""
+        carrier = self._carrier(reading)
+        if not (carrier.id and self.how.asserting and may_bear_earlier(carrier)) or carrier.place in self._written:
+            return
+        if reading.passed_over or not is_live(reading):
+            return
+        if reading.recognition is not None and reading.recognition.answer is not Answer.NO:
+            why = "No version of the policy held on the date of service."
+        else:
+            procedures = " or ".join(policy.document.procedure for policy in policies)
+            why = f"This order is no longer read as {procedures}."
+        raw = replace_earlier(carrier, withdrawn(self.version, why), self.how.today, self._assertion_id)
+        if raw is not None:
+            self._written[carrier.place] = ("", True)
+            self._add("Replace coverage information that no longer fits the order", raw)
+
+    def _carrier(self, reading: Reading) -> Resource:
+        """What is written on: the order; in CRD 2.0.1's appointment-book the Appointment (2.2.1: the order, FHIR-50318)."""
+        return reading.appointment if reading.appointment and self.version == "2.0" else reading.order
+
+    def _write(self, carrier: Resource, coverage: str, children: Children, what: str) -> tuple[str, bool] | None:
+        """The assertion id that ``carrier`` then bears, and whether it is new; None if it cannot be written on.
+
+        Two orders of one appointment share it as carrier: what was written for the first holds.
+        """
+        if carrier.place in self._written:
+            return self._written[carrier.place]
+        annotation = annotate(carrier, coverage, children, self.how.today, lambda: self._assertion_id(coverage))
+        if annotation is None:
+            return None
+        if annotation.raw is not None:
+            self._add(what, annotation.raw)
+        self._written[carrier.place] = annotation.assertion_id, annotation.raw is not None
+        return self._written[carrier.place]
+
+    def _add(self, description: str, raw: bytes) -> None:
+        self.rendered.append({"type": "update", "description": description, "resource": msgspec.Raw(raw)})
+
+    def _assertion_id(self, coverage: str) -> str:
+        """One id per coverage and response (CRD 2.0.1: the same coverage SHALL share it; 2.2.1 resp-32, resp-33)."""
+        key = "/".join(reference_tail(coverage) or (coverage,))
+        if key not in self._ids:
+            self._ids[key] = ASSERTION_PREFIX + self.how.new_id()
+        return self._ids[key]

@@ -1,0 +1,101 @@
+"""Is a resource valid FHIR R4? fhir.resources judges; it never carries, since what it writes back differs.
+
+Its R4B classes serve R4: the resources used here have the same elements and cardinalities in both. Where it is lax
+(``"subject": null``, a string where an object belongs, codes of a required value set) a few checks of our own stand in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from importlib import import_module
+from threading import Lock
+from typing import Any
+
+from .fhir import Resource, as_list, as_object, decode
+
+#: How many verdicts are remembered. A digest says nothing of the patient; an entry takes about 200 bytes.
+REMEMBERED = 4096
+
+_ORDER_STATUS = ("draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown")
+_INTENT = (
+    "proposal",
+    "plan",
+    "directive",
+    "order",
+    "original-order",
+    "reflex-order",
+    "filler-order",
+    "instance-order",
+    "option",
+)
+_COVERAGE_STATUS = ("active", "cancelled", "draft", "entered-in-error")
+#: (type, element) -> its required value set in R4; fhir.resources does not check these.
+_REQUIRED_CODES = {
+    ("ServiceRequest", "status"): _ORDER_STATUS,
+    ("ServiceRequest", "intent"): _INTENT,
+    ("Coverage", "status"): _COVERAGE_STATUS,
+}
+#: Elements that R4 demands and fhir.resources lets pass as null or with the wrong kind of value.
+_REQUIRED_OBJECTS = {"ServiceRequest": ("subject",), "Coverage": ("beneficiary",)}
+
+_verdicts: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
+_lock = Lock()
+
+
+def fhir_issues(resource: Resource) -> tuple[str, ...]:
+    """The places (FHIRPath-like, values never) at which ``resource`` breaks FHIR R4; empty if it is valid.
+
+    A verdict is remembered under a digest of the bytes, so order-select followed by order-sign, and a patient's coverage,
+    are judged once.
+    """
+    digest = hashlib.blake2b(resource.raw, digest_size=16, person=(resource.resource_type or "").encode()[:16]).digest()
+    with _lock:
+        known = _verdicts.get(digest)
+        if known is not None:
+            _verdicts.move_to_end(digest)
+            return known
+    issues = tuple(dict.fromkeys(_judge(resource)))[:20]
+    with _lock:
+        _verdicts[digest] = issues
+        while len(_verdicts) > REMEMBERED:
+            _verdicts.popitem(last=False)
+    return issues
+
+
+def model_of(resource_type: str) -> Any:
+    """The R4B class of ``resource_type``, loaded when first asked for."""
+    return getattr(import_module(f"fhir.resources.R4B.{resource_type.lower()}"), resource_type)
+
+
+def _judge(resource: Resource) -> Iterator[str]:
+    body = decode(resource.raw, resource.place)
+    kind = resource.resource_type or ""
+    for (of, element), allowed in _REQUIRED_CODES.items():
+        if of == kind and body.get(element) is not None and body[element] not in allowed:
+            yield element
+    for element in _REQUIRED_OBJECTS.get(kind, ()):
+        if not as_object(body.get(element)):
+            yield element
+    for element in ("code", "subject", "beneficiary", "period", "occurrencePeriod", "occurrenceTiming"):
+        if element in body and not isinstance(body[element], dict):
+            yield element
+    if kind == "Coverage" and not as_list(body.get("payor")):
+        yield "payor"
+    yield from _judged_by_library(kind, body)
+
+
+def _judged_by_library(kind: str, body: Any) -> Iterator[str]:
+    from pydantic import ValidationError
+
+    try:
+        model_of(kind).model_validate(body)
+    except ValidationError as error:
+        for issue in error.errors(include_input=False, include_url=False, include_context=False):
+            place = ".".join(str(step) for step in issue["loc"])
+            # fhir.resources issue 204: a primitive extension on an extension's value is valid FHIR and refused there
+            if not (issue["type"] == "extra_forbidden" and "._value" in f".{place}" and "extension" in place):
+                yield place or kind
+    except (KeyError, TypeError, AttributeError, RecursionError, ImportError):
+        yield kind

@@ -1,0 +1,48 @@
+"""What the views work with, wired together by ``app.py`` and by nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from flask import current_app
+
+from cds_service.crd.determination import Circumstances
+from cds_service.crd.policy import Policy
+from cds_service.crd.system_actions import Presentation
+from cds_service.fhir_client import FhirClient
+from cds_service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """One application's parts. ``now`` gives an aware moment, ``new_id`` a fresh UUID; ``public_url`` has no slash at its end."""
+
+    settings: Settings
+    policies: tuple[Policy, ...]
+    public_url: str
+    fhir: FhirClient
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    zone: ZoneInfo
+
+    @property
+    def today(self) -> date:
+        """The day in the plan's time zone."""
+        return self.now().astimezone(self.zone).date()
+
+    def circumstances(self, today: date) -> Circumstances:
+        """What a decision on ``today`` depends on besides the request."""
+        return Circumstances(self.policies, today, self.zone, self.settings.unmatched == "conditional")
+
+    def presentation(self, today: date, asserting: bool = True) -> Presentation:
+        """What an answer on ``today`` depends on besides the decision."""
+        return Presentation(self.public_url, today, self.new_id, self.settings.literal_q2, asserting)
+
+
+def services() -> Services:
+    """The parts of the application that is serving the current request."""
+    found: Services = current_app.extensions["cds_service"]
+    return found
