@@ -1,0 +1,203 @@
+"""The database behind the records: which one, how it is opened, and that its tables are there.
+
+An embedded SQLite file is made and migrated by whoever opens it first; a server is migrated by
+``cds-service records upgrade`` only, so that replicas of two versions never fight over its tables.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import sqlalchemy as sa
+
+from cds_service.records.record import RecordsMisconfigured, RecordsUnavailable, RecordUnstorable
+from cds_service.records.tables import HEAD
+
+#: Seconds that a call waits for a lock, a connection or a statement; a clinician waits with it.
+PATIENCE = 2
+_VARIABLE = "CDS_SERVICE_DATABASE_URL"
+_CURE = "write sqlite:////path/to/file or postgresql://user@host/name"
+_UPGRADE_LOCK = 0x6364735F  # any number that only upgrades of this database use
+
+
+def default_file() -> Path:
+    """Where the embedded records live when nothing is configured: the user's state directory."""
+    return platformdirs.user_state_path("cds-service") / "records.sqlite3"
+
+
+def database_url(text: str | None) -> sa.URL:
+    """The SQLAlchemy URL of ``text`` (None: the default file), with its driver. Raises RecordsMisconfigured."""
+    if text is None:
+        return sa.URL.create("sqlite", database=str(default_file()))
+    try:
+        url = sa.make_url(text.replace("postgres://", "postgresql://", 1))
+    except sa.exc.ArgumentError:
+        raise RecordsMisconfigured(f"{_VARIABLE} is no SQLAlchemy URL; {_CURE}") from None
+    if url.get_backend_name() == "sqlite":
+        if url.database in (None, "", ":memory:") or "mode=memory" in str(url.database):
+            raise RecordsMisconfigured(f"{_VARIABLE}: a database in memory keeps nothing; write sqlite:////path/to/file")
+        return sa.URL.create("sqlite", database=str(Path(str(url.database)).absolute()))
+    if url.get_backend_name() == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    raise RecordsMisconfigured(f"{_VARIABLE}: {url.get_backend_name()} is not supported; {_CURE}")
+
+
+def is_embedded(url: sa.URL) -> bool:
+    """Is the database a SQLite file of this service's own?"""
+    return url.get_backend_name() == "sqlite"
+
+
+def shown(url: sa.URL) -> str:
+    """``url`` for people: without its password."""
+    return url.render_as_string(hide_password=True)
+
+
+def make_engine(url: sa.URL) -> sa.Engine:
+    """An engine that opens its connections lazily, with this service's durability and time limits."""
+    # hide_parameters: errors of the driver would otherwise quote a record's columns.
+    if is_embedded(url):
+        engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": PATIENCE, "isolation_level": None})
+        sa.event.listen(engine, "connect", _set_up_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    limits = f"-c statement_timeout={PATIENCE * 1000} -c lock_timeout={PATIENCE * 1000}"
+    defaults = {
+        "connect_timeout": PATIENCE,
+        "tcp_user_timeout": PATIENCE * 1000,
+        "application_name": "cds-service",
+        "options": limits,
+    }
+    try:
+        return sa.create_engine(
+            url,
+            hide_parameters=True,
+            paramstyle="format",
+            pool_timeout=PATIENCE,
+            max_overflow=20,
+            connect_args={name: value for name, value in defaults.items() if name not in url.query},
+        )
+    except ModuleNotFoundError:
+        raise RecordsMisconfigured(
+            f"{_VARIABLE} names PostgreSQL, but psycopg is missing; pip install 'cds-service[postgres]'"
+        ) from None
+
+
+def _set_up_sqlite(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    # FULL syncs the log at every commit: an answer that was given outlives the machine, not only the process.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # Writers take the lock at once: a transaction that reads first and writes later can fail without waiting.
+    reads = connection.get_execution_options().get("reads")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection that only reads, may take its time, and never holds up a writer. Raises RecordsUnavailable."""
+    try:
+        with engine.connect().execution_options(reads=True) as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+            yield connection
+    except sa.exc.SQLAlchemyError as error:
+        raise RecordsUnavailable(reason(error)) from None
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection in one transaction, committed at the end of the block. Raises RecordsUnavailable."""
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except sa.exc.DataError as error:
+        raise RecordUnstorable(reason(error)) from None
+    except sa.exc.SQLAlchemyError as error:
+        raise RecordsUnavailable(reason(error)) from None
+
+
+def revision(engine: sa.Engine) -> str | None:
+    """The migration the database is at; None when it has no tables. Raises sqlalchemy's OperationalError."""
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def check_server(engine: sa.Engine) -> None:
+    """Refuse a server that cannot be reached or whose tables are not this version's. Raises RecordsMisconfigured."""
+    name = shown(engine.url)
+    try:
+        at = revision(engine)
+    except sa.exc.SQLAlchemyError as error:
+        raise RecordsMisconfigured(f"{_VARIABLE}: {name} cannot be reached ({reason(error)})") from None
+    if at != HEAD:
+        state = "has no tables yet" if at is None else f"is at revision {at}, this version needs {HEAD}"
+        raise RecordsMisconfigured(f"{_VARIABLE}: {name} {state}; run: cds-service records upgrade")
+
+
+def reason(error: BaseException) -> str:
+    """The kind of a database error, safe to log: class and SQLSTATE, never the text, which may quote a row."""
+    original = getattr(error, "orig", None) or error
+    state = getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None)
+    return type(original).__name__ + (f" {state}" if state else "")
+
+
+def prepare_file(path: Path) -> None:
+    """Make folder (mode 0700) and file (0600) of an embedded database, if missing. Raises RecordsMisconfigured."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # SQLite gives its -wal and -shm files the mode of the file itself.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        if path.stat().st_mode & 0o077 and path.stat().st_uid == os.geteuid():
+            path.chmod(0o600)
+    except OSError as error:
+        raise RecordsMisconfigured(
+            f"{_VARIABLE}: {path} cannot be written ({error.strerror}); name a file this user can write"
+        ) from None
+
+
+@contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Hold ``path``'s lock file: one process at a time makes the key and migrates."""
+    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Bring the tables to ``HEAD``; nothing happens when they are. Raises RecordsMisconfigured for a newer database."""
+    # Imported here: alembic costs a tenth of a second, and most starts need no migration.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    import cds_service.migrations as migrations
+
+    config = Config(stdout=sys.stderr)
+    config.set_main_option("script_location", str(Path(migrations.__path__[0])).replace("%", "%%"))
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+            connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:number)"), {"number": _UPGRADE_LOCK})
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError:
+            raise RecordsMisconfigured(
+                f"{_VARIABLE}: {shown(engine.url)} was migrated by a newer version of cds-service; run that version"
+            ) from None

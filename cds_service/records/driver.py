@@ -1,0 +1,118 @@
+"""Small transactions on the driver's own connection, for what happens at every call.
+
+SQLAlchemy makes the connection, pools it and compiles the statements once; running them through its execution layer
+would cost as much again as the database does.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from cds_service.records.database import PATIENCE, is_embedded, reason
+from cds_service.records.record import RecordsUnavailable, RecordUnstorable
+
+#: A compiled statement, and the rows to run it with, each in the order of its columns.
+Step = tuple[str, Sequence[tuple[Any, ...]]]
+
+#: Connections to a server that one process uses for writing, at most.
+_CONNECTIONS = 8
+
+
+class ConnectionLost(RecordsUnavailable):
+    """The pooled connection was dead; whether the commit arrived is not known."""
+
+
+class RowTaken(RecordsUnavailable):
+    """A row of that key is already there; nothing was written."""
+
+
+class Driver:
+    """Runs steps in one transaction each.
+
+    Committed is on the disk, unless not ``is_durable`` and embedded: then it outlives the process, but what a
+    machine had not written out when its power went may be gone.
+    """
+
+    def __init__(self, engine: sa.Engine, *, is_durable: bool = True) -> None:
+        self.engine = engine
+        self._is_durable = is_durable
+        self._errors: Any = engine.dialect.loaded_dbapi
+        self._embedded = is_embedded(engine.url)
+        # Threads of one process queue here rather than in SQLite's busy handler, which sleeps ever longer.
+        self._turn = threading.BoundedSemaphore(1 if self._embedded else _CONNECTIONS)
+        # Checked out of the engine's pool for good: going through it costs a tenth of a small transaction.
+        self._idle: list[Any] = []
+
+    def compiled(self, statement: sa.Insert) -> str:
+        """``statement`` as text whose parameters are the columns of its table, in their order."""
+        return str(statement.compile(dialect=self.engine.dialect))
+
+    def commit(self, steps: Sequence[Step]) -> int:
+        """Run ``steps`` and commit; how many rows the last one wrote.
+
+        Raises ConnectionLost, RowTaken, RecordUnstorable or RecordsUnavailable; after all but the first, nothing
+        of it was written.
+        """
+        errors = self._errors
+        try:
+            return self._commit(steps)
+        except errors.IntegrityError:
+            raise RowTaken("row taken") from None
+        except (errors.DataError, TypeError, ValueError, OverflowError) as error:
+            raise RecordUnstorable(reason(error)) from None
+        except (errors.Error, sa.exc.SQLAlchemyError) as error:
+            raise RecordsUnavailable(reason(error)) from None
+
+    def dispose(self) -> None:
+        """Close the connections held here, and the engine's."""
+        while self._idle:
+            self._idle.pop().invalidate()
+        self.engine.dispose()
+
+    def _connection(self) -> Any:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            connection = self.engine.raw_connection()
+        if self._embedded and not self._is_durable:
+            connection.cursor().execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    def _commit(self, steps: Sequence[Step]) -> int:
+        if not self._turn.acquire(timeout=PATIENCE):
+            raise RecordsUnavailable("other threads are still writing")
+        try:
+            connection = self._connection()
+            try:
+                written = self._run(connection, steps)
+            except BaseException as error:
+                # Never used again: what state it is in depends on what went wrong.
+                is_lost = self._is_lost(error, connection)
+                connection.invalidate()
+                if is_lost:
+                    raise ConnectionLost(reason(error)) from None
+                raise
+            self._idle.append(connection)
+            return written
+        finally:
+            self._turn.release()
+
+    def _run(self, connection: Any, steps: Sequence[Step]) -> int:
+        cursor = connection.cursor()
+        if self._embedded:
+            cursor.execute("BEGIN IMMEDIATE")
+        for statement, rows in steps:
+            if len(rows) == 1:
+                cursor.execute(statement, rows[0])
+            elif rows:
+                cursor.executemany(statement, rows)
+        connection.commit()
+        return int(cursor.rowcount)
+
+    def _is_lost(self, error: Any, connection: Any) -> bool:
+        is_driver_error = isinstance(error, self._errors.Error)
+        return is_driver_error and self.engine.dialect.is_disconnect(error, connection.dbapi_connection, None)

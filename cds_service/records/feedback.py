@@ -1,0 +1,94 @@
+"""Clinicians' feedback: kept as it comes, joined to card and determination when read (CDS Hooks 2.0 "Feedback")."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from cds_service.records import tables
+from cds_service.records.database import writing
+from cds_service.records.encryption import Keyring
+from cds_service.records.record import KeptFeedback, RecordUnstorable
+
+if TYPE_CHECKING:
+    from cds_service.crd.feedback import FeedbackItem
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(KeptFeedback)
+
+
+def sealed_feedback(row: str) -> str:
+    """What the seal of a feedback row binds."""
+    return f"feedback.sealed/{row}"
+
+
+def card_key(card: str) -> str:
+    """A card's ``uuid`` as cards and feedback are joined by it."""
+    return tables.plain(card.lower())
+
+
+def keep(
+    engine: sa.Engine, keyring: Keyring, service_id: str, client: str | None, items: Sequence[FeedbackItem], now: datetime
+) -> None:
+    """Commit all ``items`` or none; one that was reported before is left as it is. Raises RecordsUnavailable.
+
+    Whether the card is known is not asked: it may be known a moment later, and an unknown one is no error.
+    """
+    if not items:
+        return
+    try:
+        rows = [_row(keyring, service_id, client or "", item, now) for item in items]
+    except (TypeError, ValueError) as error:
+        raise RecordUnstorable(type(error).__name__) from None
+    insert = sqlite_insert if engine.dialect.name == "sqlite" else postgresql_insert
+    with writing(engine) as connection:
+        connection.execute(insert(tables.feedback).on_conflict_do_nothing(), rows)
+
+
+def _row(keyring: Keyring, service_id: str, client: str, item: FeedbackItem, now: datetime) -> dict[str, Any]:
+    kept = KeptFeedback(
+        item.card,
+        item.outcome,
+        item.outcome_at,
+        now,
+        service_id,
+        item.accepted,
+        item.reason_system,
+        item.reason_code,
+        item.reason_display,
+        item.comment,
+    )
+    card, outcome_at = card_key(item.card), tables.micros(item.outcome_at)
+    same = "\n".join((client, card, item.outcome, str(outcome_at)))
+    row = hashlib.sha256(same.encode("utf-8", "surrogatepass")).hexdigest()
+    return {
+        "id": row,
+        "received_at": tables.micros(now),
+        "client": client,
+        "service_id": tables.plain(service_id),
+        "card": card,
+        "outcome": item.outcome,
+        "outcome_at": outcome_at,
+        "reason_code": tables.plain_code(item.reason_code),
+        "key_id": keyring.newest,
+        "sealed": keyring.seal(_encoder.encode(kept), sealed_feedback(row)),
+    }
+
+
+def on_cards(connection: sa.Connection, client: str, cards: Iterable[str]) -> list[Any]:
+    """The feedback rows that ``client`` (empty: unauthenticated) sent on ``cards``, oldest first."""
+    column = tables.feedback.c
+    wanted = sa.select(tables.feedback).where(column.card.in_([card_key(card) for card in cards]), column.client == client)
+    return list(connection.execute(wanted.order_by(column.outcome_at, column.id)))
+
+
+def opened(keyring: Keyring, row: Any) -> KeptFeedback:
+    """The feedback of one row. Raises RecordUnreadable."""
+    return _decoder.decode(keyring.unseal(row.key_id, row.sealed, sealed_feedback(row.id)))

@@ -1,0 +1,131 @@
+"""Writing calls a moment later, many together, off the path of the answer."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+import structlog
+
+from cds_service.records.record import CallRecord, RecordsUnavailable, RecordUnstorable
+
+_log = structlog.get_logger("cds_service.records")
+
+
+class LaterWriter:
+    """Keeps calls in memory for at most ``age`` seconds (twice, at worst) and writes them together, from its own thread.
+
+    The thread starts with the first call, so that a process that forks before has none; it ends with ``close`` or
+    with the main thread, and writes what is left in either case. ``tidy`` is called on it about once a second and must be quick.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[CallRecord]], None],
+        on_lost: Callable[[int], None],
+        tidy: Callable[[], None],
+        *,
+        age: float = 0.4,
+        most: int = 2000,
+        most_bytes: int = 64 * 1024 * 1024,
+        batch: int = 200,
+    ) -> None:
+        self._write, self._on_lost, self._tidy = write, on_lost, tidy
+        self._age, self._most, self._most_bytes, self._batch = age, most, most_bytes, batch
+        self._waiting: deque[CallRecord] = deque()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._some, self._hurry, self._closed = threading.Event(), threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        #: the last batch could not be written: the store is down
+        self.is_failing = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, call: CallRecord) -> bool:
+        """Take ``call``; False when the queue is full or closed, and the caller must see to it."""
+        with self._lock:
+            if len(self._waiting) >= self._most or self._bytes >= self._most_bytes or self._closed.is_set():
+                return False
+            self._waiting.append(call)
+            self._bytes += _size(call)
+            count = len(self._waiting)
+        if count == 1:
+            self.start()
+            self._some.set()
+        elif count == self._batch:
+            self._hurry.set()
+        return True
+
+    def start(self) -> None:
+        """Start the thread, if it does not run yet."""
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None and not self._closed.is_set():
+                    # Not a daemon: those are stopped in mid-write when the interpreter ends.
+                    self._thread = threading.Thread(target=self._run, name="records-later", daemon=False)
+                    self._thread.start()
+
+    def close(self) -> None:
+        """Write what is left and end the thread; what cannot be written is lost and counted."""
+        with self._lock:
+            self._closed.set()
+        self._some.set()
+        self._hurry.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        main = threading.main_thread()
+        while True:
+            self._some.wait(self._age)
+            is_last = self._closed.is_set() or not main.is_alive()
+            if self._waiting:
+                if not is_last:
+                    self._hurry.wait(self._age)
+                self._empty(is_last=is_last)
+            elif is_last:
+                return
+            self._tidy()
+
+    def _empty(self, *, is_last: bool) -> None:
+        """Write all that waits; after a failure keep it for the next time, unless there is none."""
+        self._some.clear()
+        self._hurry.clear()
+        while self._waiting:
+            with self._lock:
+                batch = list(islice(self._waiting, self._batch))
+            try:
+                self._write(batch)
+                self.is_failing = False
+            except RecordUnstorable:
+                self._write_singly(batch)
+            except RecordsUnavailable as error:
+                _log.error("records_delayed", count=len(self._waiting), reason=str(error))
+                self.is_failing = True
+                if not is_last:
+                    self._some.set()
+                    self._closed.wait(self._age)
+                    return
+                self._on_lost(len(batch))
+            self._forget(len(batch))
+
+    def _write_singly(self, batch: Sequence[CallRecord]) -> None:
+        for call in batch:
+            try:
+                self._write([call])
+            except RecordsUnavailable as error:
+                _log.error("record_lost", call_id=call.call_id, reason=str(error))
+                self._on_lost(1)
+
+    def _forget(self, count: int) -> None:
+        with self._lock:
+            for _ in range(count):
+                self._bytes -= _size(self._waiting.popleft())
+
+
+def _size(call: CallRecord) -> int:
+    return len(call.request) + len(call.response)

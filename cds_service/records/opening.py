@@ -1,0 +1,119 @@
+"""Opening the store: the right database, its tables, its keys, or a message that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from cds_service.records import database, lookup, tables
+from cds_service.records.encryption import Keyring, make_key_file, parse_keys, read_key_file
+from cds_service.records.record import RecordsMisconfigured, RecordsUnavailable, RecordUnreadable
+from cds_service.records.store import Store
+
+if TYPE_CHECKING:
+    from cds_service.settings import Settings
+
+_KEYS = "CDS_SERVICE_RECORDS_KEYS"
+
+
+def open_store(
+    settings: Settings,
+    *,
+    on_lost: Callable[[int], None] | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Store:
+    """The store that ``settings`` name, made and migrated if it is an embedded file. Raises RecordsMisconfigured.
+
+    ``on_lost`` is told, from any thread, how many calls given to ``record_later`` were lost. No connection is left
+    open, and no thread started: the caller may fork.
+    """
+    url = database.database_url(settings.database_url)
+    keys = parse_keys(settings.records_keys, _KEYS)
+    engine = database.make_engine(url)
+    try:
+        if database.is_embedded(url):
+            keys, notices = _open_file(engine, Path(str(url.database)), keys)
+        else:
+            notices = (f"records: {database.shown(url)}",)
+            if not keys:
+                raise RecordsMisconfigured(f"{_KEYS}: a database server needs a key; set id:$(openssl rand -base64 32)")
+            database.check_server(engine)
+        keyring = Keyring(keys)
+        _check_newest(engine, keyring)
+    finally:
+        engine.dispose()
+    return Store(
+        url,
+        keyring,
+        keeps_calls=settings.records,
+        retention_days=settings.retention_days,
+        on_lost=on_lost,
+        clock=clock,
+        notices=notices,
+    )
+
+
+def upgrade_database(settings: Settings) -> str:
+    """Migrate the database that ``settings`` name; the address, for people. Raises RecordsMisconfigured."""
+    url = database.database_url(settings.database_url)
+    engine = database.make_engine(url)
+    try:
+        if database.is_embedded(url):
+            path = Path(str(url.database))
+            database.prepare_file(path)
+            with database.file_lock(path):
+                database.migrate(engine)
+        else:
+            database.migrate(engine)
+    except sa.exc.SQLAlchemyError as error:
+        raise RecordsMisconfigured(f"{database.shown(url)} cannot be migrated ({database.reason(error)})") from None
+    finally:
+        engine.dispose()
+    return database.shown(url)
+
+
+def _open_file(
+    engine: sa.Engine, path: Path, configured: list[tuple[str, bytes]]
+) -> tuple[list[tuple[str, bytes]], tuple[str, ...]]:
+    """Make and migrate the embedded file; its keys, newest first, and what to tell."""
+    key_path = path.with_name(path.name + ".key")
+    notices = [f"records: {path}"]
+    database.prepare_file(path)
+    try:
+        with database.file_lock(path):
+            if database.revision(engine) != tables.HEAD:
+                database.migrate(engine)
+            made = read_key_file(key_path)
+            # A key that was made first stays good for reading after the operator has configured one.
+            keys = configured + [key for key in made if key[0] not in {key_id for key_id, _ in configured}]
+            if not keys:
+                if _newest(engine) is not None:
+                    raise RecordsMisconfigured(f"{key_path} is missing, yet records are sealed; restore it, or set {_KEYS}")
+                keys = make_key_file(key_path)
+                notices.append(f"records: sealed with a key made now, {key_path}; back it up apart from the records")
+    except (sa.exc.SQLAlchemyError, RecordsUnavailable) as error:
+        raise RecordsMisconfigured(f"{path} cannot be used as records ({database.reason(error)})") from None
+    except OSError as error:
+        raise RecordsMisconfigured(f"{path.parent} cannot be written ({error.strerror})") from None
+    return keys, tuple(notices)
+
+
+def _newest(engine: sa.Engine) -> sa.Row[tuple[object, ...]] | None:
+    with database.reading(engine) as connection:
+        return connection.execute(sa.select(tables.calls).order_by(tables.calls.c.id.desc()).limit(1)).first()
+
+
+def _check_newest(engine: sa.Engine, keyring: Keyring) -> None:
+    """Refuse keys that do not open the newest record: a wrong key would be noticed only in a dispute."""
+    try:
+        row = _newest(engine)
+        if row is not None:
+            lookup.opened(keyring, row)
+    except RecordsUnavailable as error:
+        raise RecordsMisconfigured(f"{database.shown(engine.url)} cannot be read ({error})") from None
+    except RecordUnreadable as error:
+        raise RecordsMisconfigured(f"{_KEYS}: {error}") from None

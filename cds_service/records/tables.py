@@ -1,0 +1,145 @@
+"""The tables of the records, and the rules by which values become columns.
+
+Patient data stands in the two ``sealed`` columns and nowhere else; every other column may be read by whoever may
+query the database. Times are integers, microseconds since 1970 UTC, so that both databases compare them alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Table
+
+#: The newest revision of ``cds_service/migrations``; a test holds the two together.
+HEAD = "0001"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RANDOM_BITS = 21
+
+metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s"})
+
+calls = Table(
+    "calls",
+    metadata,
+    # Time first, so that new rows land on one page of the tree and a span of time is a span of ids: see row_id.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("call_id", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("hook", String, nullable=False),
+    Column("service_id", String, nullable=False),
+    Column("hook_instance", String, nullable=False, index=True),
+    Column("client", String, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("duration_ms", Float, nullable=False),
+    Column("crd_version", String, nullable=False),
+    Column("software_version", String, nullable=False),
+    Column("assertions", Integer, nullable=False),
+    Column("key_id", String, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+determinations = Table(
+    "determinations",
+    metadata,
+    Column("call", BigInteger, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("policy", String, nullable=False),
+    Column("policy_versions", String, nullable=False),
+    Column("answer", String, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("covered", String),
+    Column("assertion_id", String, index=True),
+    sqlite_with_rowid=False,
+)
+
+cards = Table(
+    "cards",
+    metadata,
+    Column("call", BigInteger, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("card", String, nullable=False, index=True),
+    Column("policy", String, nullable=False),
+    Column("answer", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# No foreign key: feedback may name a card that is not known, or not known yet, and is joined when read.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("received_at", BigInteger, nullable=False),
+    Column("client", String, nullable=False),
+    Column("service_id", String, nullable=False),
+    Column("card", String, nullable=False, index=True),
+    Column("outcome", String, nullable=False),
+    Column("outcome_at", BigInteger, nullable=False),
+    Column("reason_code", String),
+    Column("key_id", String, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+seen_tokens = Table(
+    "seen_tokens",
+    metadata,
+    Column("token", LargeBinary(32), primary_key=True),
+    Column("expires", BigInteger, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("sha256", String, primary_key=True),
+    Column("policy", String, nullable=False),
+    Column("first_used", BigInteger, nullable=False),
+    Column("file", LargeBinary, nullable=False),
+)
+
+
+def micros(when: datetime) -> int:
+    """``when`` (aware) as microseconds since 1970 UTC."""
+    return (when - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment(value: int) -> datetime:
+    """The aware UTC time of ``value`` microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def row_id(at: datetime, call_id: str) -> int:
+    """The row of a call: milliseconds since 1970, then 21 bits drawn from its UUID; good until the year 2109.
+
+    Made from the call alone, so that writing the same call twice is noticed. Two calls of one millisecond clash
+    once in two million; the writer then takes the next free number.
+    """
+    return (micros(at) // 1000 << _RANDOM_BITS) | (zlib.crc32(call_id.encode()) & ((1 << _RANDOM_BITS) - 1))
+
+
+def first_row_id(at: datetime) -> int:
+    """The smallest row id a call of the millisecond of ``at`` can have: spans of time are spans of ids."""
+    return micros(at) // 1000 << _RANDOM_BITS
+
+
+def plain(text: str, limit: int = 128) -> str:
+    """``text`` as it may stand in a plain column: an identifier of at most ``limit`` characters, else its digest.
+
+    What a client calls an id is kept as it is only if it looks like one (printable, no white space): anything else
+    may be a patient's, or may not be storable (NUL, lone surrogates).
+    """
+    if len(text) <= limit and text.isprintable() and " " not in text:
+        return text
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:57]
+
+
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def plain_code(code: str | None) -> str | None:
+    """A coded reason for counting: the code if it is one, ``(other)`` for free text, None for none."""
+    if code is None:
+        return None
+    return code if _CODE.fullmatch(code) else "(other)"

@@ -1,0 +1,36 @@
+"""Token ids seen: replay protection that holds across threads, processes, replicas and restarts."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from cds_service.records import tables
+from cds_service.records.database import writing
+from cds_service.records.driver import Driver
+
+#: Seconds that an expired token id is kept on: replicas' clocks differ.
+_GRACE = 300
+
+
+class TokenWriter:
+    """Remembers token ids by a unique insert."""
+
+    def __init__(self, driver: Driver) -> None:
+        insert = sqlite_insert if driver.engine.dialect.name == "sqlite" else postgresql_insert
+        self._driver = driver
+        self._insert = driver.compiled(insert(tables.seen_tokens).on_conflict_do_nothing())
+
+    def is_new(self, client: str, jti: str, exp: int) -> bool:
+        """Was this token id never seen from ``client``? From now on it was. Raises RecordsUnavailable."""
+        # Only a digest: ids have any length and content, and a token id that can be read can be used.
+        token = hashlib.sha256(f"{len(client)}:{client}{jti}".encode("utf-8", "surrogatepass")).digest()
+        return self._driver.commit([(self._insert, [(token, int(exp))])]) == 1
+
+    def forget_expired(self, now: float) -> int:
+        """Delete the ids of tokens that expired before ``now`` (seconds since 1970), with a grace."""
+        with writing(self._driver.engine) as connection:
+            expired = tables.seen_tokens.c.expires < int(now) - _GRACE
+            return connection.execute(tables.seen_tokens.delete().where(expired)).rowcount
