@@ -90,6 +90,7 @@ class OtherService(_Table):
     words: Words = ()
     codes: Words = ()
     categories: Words = ()
+    where: str = "anywhere"  # examinations only: "name", or "name-unless-unlisted" where no word of unlisted_words stands by
 
 
 class Unlisted(_Table):
@@ -149,6 +150,9 @@ class Vocabulary(_Table):
                 raise ValueError(f'keywords[{index}]: with_modality must be "yes" or "possibly", alone "possibly" or "no"')
             if keyword.where not in ("anywhere", "name"):
                 raise ValueError(f'keywords[{index}].where: {keyword.where!r} is unknown: write "anywhere" or "name"')
+        for index, exam in enumerate(self.other_exams):
+            if exam.where not in ("anywhere", "name", "name-unless-unlisted"):
+                raise ValueError(f'other_exams[{index}].where: {exam.where!r} is unknown: write "anywhere" or "name"')
 
 
 def _all_words(v: Vocabulary) -> Iterator[tuple[str, Words]]:
@@ -235,6 +239,7 @@ class CompiledVocabulary:
         self.phrases: PhraseTable[Mark] = PhraseTable(_marks(v))
         self.name_words = frozenset(plain(word) for word in v.names.words + v.names.other_languages)
         self.modality_words = frozenset(plain(word) for word in v.modality.words)
+        self.modality_lengths = sorted({len(word) for word in self.modality_words if word.isalnum()})
         self.needs_modality = bool(v.modality.words)
         self.misspelt = tuple(plain(word) for word in v.names.misspelt)
         self.lookalikes = frozenset(plain(word) for word in v.names.lookalikes)

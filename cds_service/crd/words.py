@@ -48,7 +48,9 @@ def _folded_character(character: str) -> str:
     if category in {"Cf", "Mn", "Me"}:  # soft hyphen, zero-width characters, combining accents
         return ""
     return "".join(
-        part for part in unicodedata.normalize("NFKD", character).casefold() if unicodedata.category(part) not in {"Mn", "Me", "Cf"}
+        part
+        for part in unicodedata.normalize("NFKD", character).casefold()
+        if unicodedata.category(part) not in {"Mn", "Me", "Cf"}
     )
 
 
@@ -90,7 +92,7 @@ def _weigh(gap: str, before: str, after_is_lower: bool, next_length: int) -> int
         return _weigh_stop(gap, before, after_is_lower, next_length)
     if any(mark in gap for mark in "()[]{}"):
         return PAREN
-    if any(mark in gap for mark in ",<>\""):
+    if any(mark in gap for mark in ',<>"'):
         return COMMA
     if "-" in gap and " " in gap.strip("-") or "--" in gap:
         return DASH

@@ -1,0 +1,258 @@
+"""What kind of service an order is for: the procedure's modality, another service, an unlisted code, or nothing that tells.
+
+Rules D2 and D3 of the recognition rules: the names and the billing codes say what is ordered; free text does not.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from .mentions import Scanned
+from .order_text import Code, OrderText, Role
+from .vocabulary import CompiledVocabulary, OtherService, Tag, Unlisted
+from .words import SLASH, plain
+
+_CODE: Final = re.compile(r"(?:cpt|hcpcs)?[ :#-]{0,2}([0-9]{5})(?:[ ,;:/_.-]{1,2}[0-9a-z]{2}){0,5}[ ,;.]?")
+_OPENERS: Final = frozenset({"for", "due", "dx", "indication", "reason", "history", "hx", "status"})
+_SAYS_NOTHING: Final = frozenset(
+    {
+        "procedure",
+        "procedures",
+        "proc",
+        "unlisted",
+        "see",
+        "comment",
+        "comments",
+        "detail",
+        "details",
+        "note",
+        "notes",
+        "other",
+        "misc",
+        "special",
+        "order",
+        "below",
+    }
+)
+_PROCEDURE_ENDINGS: Final = (
+    "gram",
+    "graphy",
+    "scopy",
+    "tomy",
+    "plasty",
+    "ectomy",
+    "metry",
+    "desis",
+    "centesis",
+    "therapy",
+    "ation",
+)
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """What the order is for.
+
+    ``other``: another service, by name or code; ``modality``: a name or code says the procedure's modality; both: they
+    contradict each other. ``category``: a category says the modality; ``to_department``: it asks the modality's department.
+    ``unlisted``: the entry of the unlisted billing code, with the element it stands in; None where it names another thing.
+    """
+
+    other: OtherService | None
+    other_element: str
+    modality: bool
+    modality_named: bool
+    category: bool
+    to_department: bool
+    unlisted: Unlisted | None
+    unlisted_element: str
+    named_otherwise: OtherService | None
+    named_element: str
+    ordinary: bool
+
+
+def bare_code(code: str) -> str:
+    """Return the five digits of a procedure code written with a label or modifiers ("CPT 76498-26"), else the code folded."""
+    folded = plain(code)
+    match = _CODE.fullmatch(folded)
+    return match.group(1) if match else folded
+
+
+def _first_decisive(scanned: Scanned) -> OtherService | bool | None:
+    """Return the first service that a name names: True for the modality, an entry for another, None where it names none."""
+    others = dict(reversed(scanned.others))
+    opened = False
+    for index, tags in enumerate(scanned.tags):
+        if tags & (Tag.MODALITY | Tag.NAME):
+            if tags & Tag.MODALITY or any(m.first <= index <= m.last and m.modality_here for m in scanned.mentions):
+                return True
+        elif tags & Tag.OTHER_SERVICE and not opened:
+            entry = others.get(index)
+            if entry is not None:
+                return entry
+        if scanned.passage.words[index] in _OPENERS:
+            opened = True
+    return None
+
+
+def _guided(scanned: Scanned, vocabulary: CompiledVocabulary) -> OtherService | None:
+    """Return the operation that "guided" or "under guidance" makes of an examination's name."""
+    if any(word in ("guided", "guidance") for word in scanned.passage.words):
+        return next((entry for _, entry in scanned.others if entry.rule == "D3"), None)
+    return None
+
+
+def classify(order: OrderText, names: tuple[Scanned, ...], vocabulary: CompiledVocabulary) -> Kind:
+    """Tell what kind of service ``order`` is for. ``names`` are its scanned naming texts (name, billing, detail, category)."""
+    other: OtherService | None = None
+    other_element = ""
+    modality_text = False
+    for scanned in names:
+        if scanned.text.role is Role.CATEGORY or (scanned.text.role is Role.DETAIL and other is not None):
+            continue
+        decisive = _guided(scanned, vocabulary) or _first_decisive(scanned)
+        if isinstance(decisive, OtherService):
+            if other is None and scanned.text.role is not Role.DETAIL:
+                other, other_element = decisive, scanned.text.element
+        elif decisive:
+            modality_text = True
+    modality_code, other_code, code_element = _codes(order, vocabulary)
+    if other is None and other_code is not None and not modality_code:
+        other, other_element = other_code, code_element
+    unlisted, unlisted_element = _unlisted(order, names, vocabulary)
+    if other is None and not modality_text and not modality_code and unlisted is None:
+        other, other_element = _other_category(order, vocabulary)
+    named, named_element, ordinary = _named_otherwise(names, unlisted, vocabulary)
+    return Kind(
+        other=other,
+        other_element=other_element,
+        modality=modality_text or modality_code,
+        modality_named=modality_text,
+        category=_category(order, vocabulary),
+        to_department=any(scanned.has(Tag.REFERRAL) for scanned in names if scanned.text.role is not Role.CATEGORY)
+        or any(
+            any(plain(word) in plain(text.words) for word in vocabulary.vocabulary.referral_to_modality)
+            for text in order.texts
+            if text.role is Role.PERFORMER
+        ),
+        unlisted=unlisted,
+        unlisted_element=unlisted_element,
+        named_otherwise=named,
+        named_element=named_element,
+        ordinary=ordinary,
+    )
+
+
+def _codes(order: OrderText, vocabulary: CompiledVocabulary) -> tuple[bool, OtherService | None, str]:
+    """Return whether a code says the modality, and the entry of a code of another service with its element."""
+    modality = False
+    other: OtherService | None = None
+    element = ""
+    for code in order.codes:
+        if code.role not in (Role.NAME, Role.BILLING, Role.DETAIL, Role.INSTRUCTION):
+            continue
+        system = vocabulary.system_name(code.system)
+        if system is None:
+            continue
+        digits = bare_code(code.code)
+        for name in (system,) if system else ("CPT",):
+            if vocabulary.modality_codes.holds(name, digits):
+                modality = True
+            elif code.role is Role.NAME:
+                found = next((entry for ranges, entry in vocabulary.other_codes if ranges.holds(name, digits)), None)
+                if found is not None and other is None:
+                    other, element = found, code.element
+    return modality, other, element
+
+
+def _is_unlisted(code: Code, vocabulary: CompiledVocabulary, generic: bool) -> Unlisted | None:
+    entry = vocabulary.unlisted.get(bare_code(code.code))
+    if entry is None:
+        return None
+    system = vocabulary.system_name(code.system)
+    if system == "" or system == entry.code.partition(" ")[0]:
+        return entry
+    return entry if system is None and generic else None
+
+
+def _unlisted(order: OrderText, names: tuple[Scanned, ...], vocabulary: CompiledVocabulary) -> tuple[Unlisted | None, str]:
+    """Find the unlisted code of an order: as a coding, as the only billing option, or typed as text."""
+    generic = any(
+        scanned.text.role is Role.NAME and scanned.has(Tag.UNLISTED | Tag.MODALITY) and not scanned.has(Tag.OTHER_EXAM)
+        for scanned in names
+    )
+    billing = [code for code in order.codes if code.role is Role.BILLING]
+    for code in order.codes:
+        if code.role is Role.BILLING and any(vocabulary.unlisted.get(bare_code(each.code)) is None for each in billing):
+            continue
+        if code.role in (Role.NAME, Role.BILLING, Role.DETAIL, Role.INSTRUCTION):
+            entry = _is_unlisted(code, vocabulary, generic)
+            if entry is not None:
+                return entry, code.element
+    for scanned in names:
+        words, tags = scanned.passage.words, scanned.tags
+        for index, word in enumerate(words):
+            entry = vocabulary.unlisted.get(bare_code(word)) if word[-5:].isdigit() else None
+            labelled = index > 0 and words[index - 1] in ("cpt", "hcpcs", "code", "cpt4", "4") or not word.isdigit()
+            if entry is not None and (
+                labelled or scanned.has(Tag.UNLISTED) or all(t or w.isdigit() for t, w in zip(tags, words, strict=True))
+            ):
+                return entry, scanned.text.element
+    return None, ""
+
+
+def _other_category(order: OrderText, vocabulary: CompiledVocabulary) -> tuple[OtherService | None, str]:
+    for element, words in _category_words(order):
+        for entry in vocabulary.vocabulary.other_services:
+            if words in (plain(category) for category in entry.categories):
+                return entry, element
+    return None, ""
+
+
+def _category_words(order: OrderText) -> list[tuple[str, str]]:
+    found = [(text.element, plain(text.words).strip()) for text in order.texts if text.role is Role.CATEGORY]
+    return found + [(code.element, plain(code.code)) for code in order.codes if code.role is Role.CATEGORY]
+
+
+def _category(order: OrderText, vocabulary: CompiledVocabulary) -> bool:
+    for _, words in _category_words(order):
+        if words in vocabulary.categories or any(word in vocabulary.categories for word in re.split(r"[^a-z0-9]+", words[:80])):
+            return True
+    return False
+
+
+def _named_otherwise(
+    names: tuple[Scanned, ...], unlisted: Unlisted | None, vocabulary: CompiledVocabulary
+) -> tuple[OtherService | None, str, bool]:
+    """Return the entry and element of a name that names another procedure; True last where it is an ordinary examination."""
+    says_unlisted = any(scanned.has(Tag.UNLISTED) for scanned in names)
+    for scanned in names:
+        if scanned.text.role is Role.CATEGORY:
+            continue
+        for _, entry in scanned.others:
+            if entry.where == "name-unless-unlisted" and says_unlisted:
+                continue
+            return entry, scanned.text.element, False
+    for scanned in names:
+        if scanned.text.role is Role.CATEGORY or unlisted is None or scanned.has(Tag.UNLISTED) or scanned.mentions:
+            continue
+        if _names_something(scanned, unlisted):
+            return None, scanned.text.element, True
+    return None, "", False
+
+
+def _names_something(scanned: Scanned, unlisted: Unlisted) -> bool:
+    """Tell whether a naming text beside an unlisted code names a procedure of its own rather than nothing in particular."""
+    words, tags = scanned.passage.words, scanned.tags
+    known = Tag.SITE | Tag.GENERIC | Tag.MODALITY | Tag.SUPPORT | Tag.DIAGNOSIS | Tag.UNSPECIFIED
+    strange = [word for word, tag in zip(words, tags, strict=True) if not tag & known and not word.isdigit() and len(word) > 2]
+    if any(word.endswith(_PROCEDURE_ENDINGS) for word in strange):
+        return True
+    if any(word in _SAYS_NOTHING for word in words):
+        return False
+    if scanned.has(Tag.MODALITY):
+        sided = sum(1 for tag in tags if tag & Tag.SITE)
+        return bool(strange) or (sided > 0 and not scanned.has(Tag.DIAGNOSIS))
+    return bool(strange) and not unlisted.fixes_modality
