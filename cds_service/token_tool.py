@@ -27,6 +27,7 @@ from cds_service.key_set import ALGORITHMS
 CURVES: dict[str, type[ec.EllipticCurve]] = {"P-256": ec.SECP256R1, "P-384": ec.SECP384R1, "P-521": ec.SECP521R1}
 RSA_BITS = 3072
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
 class KeyPair(msgspec.Struct, frozen=True):
@@ -49,23 +50,22 @@ def make_key_pair(algorithm: str = "ES384", kid: str | None = None) -> KeyPair:
         ec.generate_private_key(CURVES[curve]()) if curve else rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
     )
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    kid = kid or thumbprint(key)
-    jwk = {**_public_members(key), "kid": kid, "alg": algorithm, "use": "sig"}
+    kid = kid or thumbprint(key.public_key())
+    jwk = {**_public_members(key.public_key()), "kid": kid, "alg": algorithm, "use": "sig"}
     return KeyPair(pem, {"keys": [jwk]}, kid)
 
 
-def thumbprint(key: PrivateKey) -> str:
-    """The JWK thumbprint of the public key: RFC 7638, SHA-256, base64url without padding."""
+def thumbprint(key: PublicKey) -> str:
+    """The JWK thumbprint of a public key: RFC 7638, SHA-256, base64url without padding."""
     canonical = json.dumps(_public_members(key), separators=(",", ":"), sort_keys=True).encode()
     return base64.urlsafe_b64encode(hashlib.sha256(canonical).digest()).rstrip(b"=").decode()
 
 
-def _public_members(key: PrivateKey) -> dict[str, Any]:
-    public = key.public_key()
-    if isinstance(public, rsa.RSAPublicKey):
-        jwk = RSAAlgorithm.to_jwk(public, as_dict=True)
+def _public_members(key: PublicKey) -> dict[str, Any]:
+    if isinstance(key, rsa.RSAPublicKey):
+        jwk = RSAAlgorithm.to_jwk(key, as_dict=True)
         return {name: jwk[name] for name in ("e", "kty", "n")}
-    jwk = ECAlgorithm.to_jwk(public, as_dict=True)
+    jwk = ECAlgorithm.to_jwk(key, as_dict=True)
     return {name: jwk[name] for name in ("crv", "kty", "x", "y")}
 
 
@@ -123,7 +123,7 @@ def sign_token(
     fits = ALGORITHMS.get(chosen) == (("RSA", None) if isinstance(key, rsa.RSAPrivateKey) else ("EC", _jose_curve(key)))
     if not fits:
         raise ValueError(f"does not fit the algorithm {chosen}")
-    return jwt.encode(claims, key, algorithm=chosen, headers={"typ": "JWT", "kid": kid or thumbprint(key)})
+    return jwt.encode(claims, key, algorithm=chosen, headers={"typ": "JWT", "kid": kid or thumbprint(key.public_key())})
 
 
 def write_key_pair(pair: KeyPair, key_file: Path, jwks_file: Path) -> None:
