@@ -65,9 +65,8 @@ class SystemActions:
             return OrderAnswer(determination)
         children = determined(determination, self.version, self.how.public_url, self.how.literal_q2)
         covered = str(children[0]["valueCode"])
-        what = (
-            f"{determination.policy.document.procedure}: coverage information of {determination.policy.document.plan}, {covered}"
-        )
+        document = determination.policy.document
+        what = f"Add {document.plan} coverage information to the order ({document.procedure}: {covered})"
         written = self._write(carrier, coverage, children, what)
         return OrderAnswer(determination, covered, *written) if written else OrderAnswer(determination)
 
@@ -75,7 +74,7 @@ class SystemActions:
         """Say of an order that no policy is about that it was not evaluated."""
         carrier = self._carrier(reading)
         if carrier.id and coverage and self.how.asserting:
-            self._write(carrier, coverage, unmatched(self.version), "Coverage information: this order was not evaluated")
+            self._write(carrier, coverage, unmatched(self.version), "Add coverage information to the order (not evaluated)")
 
     def withdraw_outgrown(self, reading: Reading, policies: tuple[Policy, ...]) -> None:
         """Replace an earlier answer of ours on an order that no longer asks for what it answered."""
