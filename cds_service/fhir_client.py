@@ -39,11 +39,15 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 class FetchFailed(Exception):
-    """A fetch was refused or failed. Says its ``kind``, one of FETCH_KINDS, and nothing of URL, token or patient."""
+    """A fetch was refused or failed. Says its ``kind``, one of FETCH_KINDS, and nothing of URL, token or patient.
 
-    def __init__(self, kind: FetchKind) -> None:
+    ``status`` is the HTTP status of an answer other than 200, else None.
+    """
+
+    def __init__(self, kind: FetchKind, status: int | None = None) -> None:
         super().__init__(kind)
         self.kind = kind
+        self.status = status
 
 
 class _Resource(msgspec.Struct):
@@ -184,7 +188,7 @@ class FhirSession:
             return body
         except OutgoingError as error:
             outcome = error.kind
-            raise FetchFailed(error.kind) from None
+            raise FetchFailed(error.kind, error.status) from None
         # RecursionError: nested deeper than msgspec follows.
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             outcome = "not-json"

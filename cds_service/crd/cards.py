@@ -13,7 +13,7 @@ from .determination import Decision, Determination
 from .hooks import CrdVersion, Hook
 from .policy import Policy, summaries
 from .recognition import Answer
-from .system_actions import OrderAnswer, Presentation, SystemActions
+from .system_actions import OrderAnswer, OtherAssertion, Presentation, SystemActions
 
 #: The system of card types: the codes are the same in CRD 2.0.1 and 2.2.1, their system is not.
 TOPIC_SYSTEMS: dict[CrdVersion, str] = {
@@ -33,12 +33,16 @@ class ShownCard(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """The body of a CDS Hooks response, what its cards are about, what each order bears, whether it has system actions."""
+    """The body of a CDS Hooks response, what its cards are about, what each order bears, whether it has system actions.
+
+    ``others`` are assertions on orders that no policy is about.
+    """
 
     body: bytes
     cards: tuple[ShownCard, ...]
     answers: tuple[OrderAnswer, ...]
     has_actions: bool
+    others: tuple[OtherAssertion, ...] = ()
 
 
 def render_response(decision: Decision, policies: tuple[Policy, ...], how: Presentation) -> Response:
@@ -65,7 +69,7 @@ def render_response(decision: Decision, policies: tuple[Policy, ...], how: Prese
     body: dict[str, Any] = {"cards": cards}
     if actions.rendered:
         body["systemActions"] = actions.rendered
-    return Response(_encode(body), tuple(shown), answers, bool(actions.rendered))
+    return Response(_encode(body), tuple(shown), answers, bool(actions.rendered), tuple(actions.others))
 
 
 def _groups(answers: Iterable[OrderAnswer], hook: Hook) -> Iterable[list[OrderAnswer]]:

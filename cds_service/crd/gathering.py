@@ -61,13 +61,13 @@ def orders_referred_to(request: HookRequest, sent: Sent) -> Generator[Need, Fetc
     by_reference = {(order.resource_type, order.id): order for order in sent.of("ServiceRequest")}
     pairs: list[tuple[Resource, Resource | None]] = []
     technical = False
-    for reference in request.order_references:
+    for index, reference in enumerate(request.order_references):
         order = by_reference.get(reference)
         if order is None:
             fetched = yield Need("read", *reference)
             technical |= fetched.is_technical
             if fetched.raw is not None:
-                order = resource(fetched.raw, "ServiceRequest")
+                order = resource(fetched.raw, f"context.{request.hook.orders_in}[{index}]")
         if order is not None and order.resource_type == "ServiceRequest":
             pairs.append((order, request.appointments.get(reference)))
     if not pairs and (technical or "serviceRequests" not in sent.answered):

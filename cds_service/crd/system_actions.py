@@ -47,6 +47,16 @@ class OrderAnswer(msgspec.Struct, frozen=True):
         return self.assertion_id is not None and not self.is_new
 
 
+class OtherAssertion(msgspec.Struct, frozen=True):
+    """An assertion on an order that no policy is about: ``not-evaluated``, or an earlier answer of ours ``withdrawn``."""
+
+    order: str
+    kind: str
+    covered: str
+    assertion_id: str
+    policy_id: str = ""
+
+
 class SystemActions:
     """Collects the system actions of one response: at most one per resource."""
 
@@ -54,6 +64,7 @@ class SystemActions:
         self.version = decision.request.version
         self.how = how
         self.rendered: list[dict[str, Any]] = []
+        self.others: list[OtherAssertion] = []
         self._written: dict[str, tuple[str, bool]] = {}
         self._ids: dict[str, str] = {}
 
@@ -74,7 +85,9 @@ class SystemActions:
         """Say of an order that no policy is about that it was not evaluated."""
         carrier = self._carrier(reading)
         if carrier.id and coverage and self.how.asserting:
-            self._write(carrier, coverage, unmatched(self.version), "Add coverage information to the order (not evaluated)")
+            children = unmatched(self.version)
+            written = self._write(carrier, coverage, children, "Add coverage information to the order (not evaluated)")
+            self._note(reading, "not-evaluated", children, [written[0]] if written else [])
 
     def withdraw_outgrown(self, reading: Reading, policies: tuple[Policy, ...]) -> None:
         """Replace an earlier answer of ours on an order that no longer asks for what it answered."""
@@ -88,9 +101,17 @@ class SystemActions:
         else:
             procedures = " or ".join(policy.document.procedure for policy in policies)
             why = f"This order is no longer read as {procedures}."
-        raw = replace_earlier(carrier, withdrawn(self.version, why), self.how.today, self._assertion_id)
+        children = withdrawn(self.version, why)
+        ids: list[str] = []
+
+        def new_id(coverage: str) -> str:
+            ids.append(self._assertion_id(coverage))
+            return ids[-1]
+
+        raw = replace_earlier(carrier, children, self.how.today, new_id)
         if raw is not None:
-            self._written[carrier.place] = ("", True)
+            self._written[carrier.place] = (ids[0], True)
+            self._note(reading, "withdrawn", children, ids)
             self._add("Replace coverage information that no longer fits the order", raw)
 
     def _carrier(self, reading: Reading) -> Resource:
@@ -111,6 +132,10 @@ class SystemActions:
             self._add(what, annotation.raw)
         self._written[carrier.place] = annotation.assertion_id, annotation.raw is not None
         return self._written[carrier.place]
+
+    def _note(self, reading: Reading, kind: str, children: Children, ids: list[str]) -> None:
+        order, covered = reading.order.reference or reading.order.place, str(children[0]["valueCode"])
+        self.others += [OtherAssertion(order, kind, covered, assertion_id) for assertion_id in dict.fromkeys(ids)]
 
     def _add(self, description: str, raw: bytes) -> None:
         self.rendered.append({"type": "update", "description": description, "resource": msgspec.Raw(raw)})

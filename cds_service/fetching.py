@@ -1,0 +1,51 @@
+"""Answers the core's needs from the FHIR server of a call, if the operator allowed that server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from cds_service.crd.hook_request import FhirAccess
+from cds_service.crd.needs import Fetched, Need
+from cds_service.fhir_client import FetchFailed, FhirClient, FhirSession
+
+#: HTTP statuses by which a FHIR server answers that a resource is not there, or not ours to see: an answer, not a failure.
+_ABSENT = (401, 403, 404, 410)
+
+
+class Fetching:
+    """The fetches of one call; a context manager. ``answers`` is what came of each need, by its place, for the records.
+
+    The session is opened when first needed: most calls fetch nothing. ``origins`` are the FHIR servers of the calling
+    client, None for those of the settings.
+    """
+
+    def __init__(self, client: FhirClient, access: FhirAccess, origins: Collection[str] | None) -> None:
+        self._open: Callable[[], FhirSession | None] = lambda: client.open(access.server, access.access_token, origins)
+        self._session: FhirSession | None = None
+        self.answers: dict[str, Fetched] = {}
+
+    def __enter__(self) -> Fetching:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._session is not None:
+            self._session.close()
+
+    def fetch(self, need: Need) -> Fetched:
+        """Fetch ``need``, or say why not."""
+        if self._session is None:
+            self._session = self._open()
+        answer = Fetched(None, "not-allowed") if self._session is None else _ask(self._session, need)
+        self.answers[need.place] = answer
+        return answer
+
+
+def _ask(session: FhirSession, need: Need) -> Fetched:
+    try:
+        if need.kind == "read":
+            return Fetched(session.read(need.resource_type, need.id))
+        if need.kind == "search":
+            return Fetched(session.search(need.resource_type, need.query))
+        return Fetched(session.next_page(need.url))
+    except FetchFailed as failure:
+        return Fetched(None, "absent" if failure.status in _ABSENT else failure.kind)
