@@ -13,13 +13,16 @@ import msgspec
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from cds_service import pages, views
+from cds_service import gate, pages, views
+from cds_service.auth import Authenticator, NotAuthenticated
+from cds_service.clients import Client, load_clients
 from cds_service.crd.errors import CallError, operation_outcome
 from cds_service.crd.policy import Policy
 from cds_service.fhir_client import FhirClient
 from cds_service.policy_files import load_policies
+from cds_service.records import Store
 from cds_service.services import Services
-from cds_service.settings import Settings, load_settings
+from cds_service.settings import Settings, SettingsError, load_settings
 
 #: Paths that speak JSON to machines: their errors are OperationOutcomes, and browsers of any origin may call them.
 _JSON_PATHS = ("/cds-services", "/health", "/openapi.json")
@@ -33,13 +36,16 @@ def create_app(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     fhir: FhirClient | None = None,
+    store: Store | None = None,
 ) -> Flask:
     """Make the WSGI application.
 
     ``public_url`` counts where CDS_SERVICE_PUBLIC_URL is unset; it is never taken from a request. ``now``, ``new_id`` and
-    ``fhir`` are seams for tests and examples. Raises SettingsError and PolicyError.
+    ``fhir`` are seams for tests and examples. Without a ``store`` nothing is kept, and token ids are remembered in this process
+    alone. Raises SettingsError, PolicyError and ClientsError.
     """
     settings = settings or load_settings()
+    clients = _clients(settings)
     app = Flask("cds_service", static_folder="static", static_url_path="/static")
     app.extensions["cds_service"] = Services(
         settings=settings,
@@ -49,15 +55,38 @@ def create_app(
         now=now,
         new_id=new_id,
         zone=ZoneInfo(settings.timezone),
+        authenticator=None if clients is None else _authenticator(clients, settings, store),
+        origins=frozenset(origin for client in clients or () for origin in client.origins),
+        store=store,
     )
+    app.before_request(gate.check_caller)
     app.register_blueprint(views.blueprint)
     app.register_blueprint(pages.blueprint)
     app.register_error_handler(CallError, _call_error)
+    app.register_error_handler(NotAuthenticated, _not_authenticated)
+    app.register_error_handler(gate.NotLocal, _not_local)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
     app.after_request(_cors)
     app.wsgi_app = _OneSlash(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way to add middleware
     return app
+
+
+def _clients(settings: Settings) -> tuple[Client, ...] | None:
+    """The clients that may call, or None in open mode."""
+    if settings.mode != "jwt":
+        return None
+    if settings.clients is None:
+        raise SettingsError("CDS_SERVICE_CLIENTS: is missing; name the TOML file of the clients that may call")
+    return load_clients(settings.clients)
+
+
+def _authenticator(clients: tuple[Client, ...], settings: Settings, store: Store | None) -> Authenticator:
+    def seen(client: str, jti: str, exp: float) -> bool:
+        assert store is not None
+        return store.token_is_new(client, jti, int(exp))
+
+    return Authenticator(clients, seen=seen if store else None, private_hosts=settings.private_hosts)
 
 
 class _OneSlash:
@@ -94,6 +123,17 @@ def _call_error(error: CallError) -> Response:
     return _json(error.status, operation_outcome(error))
 
 
+def _not_authenticated(error: NotAuthenticated) -> Response:
+    """401 says nothing about why (CDS Hooks best practices); the log does."""
+    answer = _outcome(401, "login", "The call is not authenticated.")
+    answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _not_local(_error: gate.NotLocal) -> Response:
+    return _outcome(403, "forbidden", "Without CDS_SERVICE_MODE this service answers local calls only. Set it to open or jwt.")
+
+
 def _http_error(error: HTTPException) -> Response | HTTPException:
     """Errors of routing and HTTP itself; people get Werkzeug's page, machines an OperationOutcome."""
     if not _speaks_json() or error.code is None:
@@ -113,8 +153,13 @@ def _unexpected(_error: Exception) -> Response:
 
 def _cors(answer: Response) -> Response:
     """Let browser clients call and read every JSON answer, errors too (CDS Hooks 2.0 "Cross-Origin Resource Sharing")."""
-    if _speaks_json():
-        answer.headers["Access-Control-Allow-Origin"] = "*"
+    if not _speaks_json():
+        return answer
+    origin = gate.allowed_origin()
+    if origin != "*":
+        answer.headers.add("Vary", "Origin")
+    if origin is not None:
+        answer.headers["Access-Control-Allow-Origin"] = origin
         if request.method == "OPTIONS":
             answer.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
             answer.headers["Access-Control-Allow-Headers"] = "authorization, content-type"

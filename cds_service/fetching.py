@@ -13,16 +13,18 @@ _ABSENT = (401, 403, 404, 410)
 
 
 class Fetching:
-    """The fetches of one call; a context manager. ``answers`` is what came of each need, by its place, for the records.
+    """The fetches of one call; a context manager. What came of each need is put into ``answers``, by its place, for the records.
 
     The session is opened when first needed: most calls fetch nothing. ``origins`` are the FHIR servers of the calling
     client, None for those of the settings.
     """
 
-    def __init__(self, client: FhirClient, access: FhirAccess, origins: Collection[str] | None) -> None:
+    def __init__(
+        self, client: FhirClient, access: FhirAccess, origins: Collection[str] | None, answers: dict[str, Fetched]
+    ) -> None:
         self._open: Callable[[], FhirSession | None] = lambda: client.open(access.server, access.access_token, origins)
         self._session: FhirSession | None = None
-        self.answers: dict[str, Fetched] = {}
+        self.answers = answers
 
     def __enter__(self) -> Fetching:
         return self

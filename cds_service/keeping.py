@@ -2,38 +2,71 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+import time
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
+import structlog
 
 from cds_service import __version__
-from cds_service.crd.cards import Response
+from cds_service.crd.cards import Response, render_response
+from cds_service.crd.determination import Decision
+from cds_service.crd.errors import CallError, operation_outcome
 from cds_service.crd.fhir import members
 from cds_service.crd.hook_request import HookRequest
 from cds_service.crd.needs import Fetched
 from cds_service.crd.system_actions import OrderAnswer, OtherAssertion
-from cds_service.records import CallRecord, CardRecord, DeterminationRecord
+from cds_service.records import CallRecord, CardRecord, DeterminationRecord, RecordsUnavailable
 from cds_service.services import Services
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Call:
-    """One hook call as it came in, and what was fetched for it. ``duration_ms`` is the time until the answer was ready."""
+    """One hook call as it came in: when, from which client, with which body, decided on which day, and what was fetched."""
 
     call_id: str
     at: datetime
     client: str | None
     body: bytes
     request: HookRequest
-    fetched: dict[str, Fetched]
-    today: str
-    duration_ms: float
+    today: date
+    fetched: dict[str, Fetched] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
 
 
-def call_record(parts: Services, call: Call, status: int, body: bytes, response: Response | None) -> CallRecord:
-    """What is kept of ``call``; ``response`` is None where it was answered with an error."""
+def keep(parts: Services, call: Call, decision: Decision, response: Response) -> Response:
+    """Record ``call`` and return what may be answered: ``response``, or it without assertions if they could not be kept.
+
+    A call that determines or asserts anything is committed before this returns (CRD 2.2.1 found-11, found-37); any other is
+    written within a second. When the store is down the clinician still gets the card.
+    """
+    if parts.store is None:
+        return response
+    record = _record(parts, call, 200, response.body, response)
+    if not (response.answers or response.has_actions):
+        parts.store.record_later(record)
+        return response
+    try:
+        parts.store.record_now(record)
+    except RecordsUnavailable as error:
+        _log.error("call_not_recorded", call_id=call.call_id, reason=type(error).__name__)
+        parts.on_record_failure()
+        return render_response(decision, parts.policies, parts.presentation(call.today, asserting=False))
+    return response
+
+
+def keep_error(parts: Services, call: Call, error: CallError) -> None:
+    """Record a call that was answered with an error: also that can be disputed."""
+    if parts.store is not None:
+        body = msgspec.json.encode(operation_outcome(error))
+        parts.store.record_later(_record(parts, call, error.status, body, None))
+
+
+def _record(parts: Services, call: Call, status: int, body: bytes, response: Response | None) -> CallRecord:
     return CallRecord(
         call_id=call.call_id,
         at=call.at,
@@ -42,14 +75,14 @@ def call_record(parts: Services, call: Call, status: int, body: bytes, response:
         hook_instance=call.request.hook_instance,
         client=call.client,
         status=status,
-        duration_ms=call.duration_ms,
+        duration_ms=(time.perf_counter() - call.started) * 1000,
         crd_version=call.request.version,
         software_version=__version__,
-        policy_hashes={policy.id: policy.sha256 for policy in parts.policies},
+        policy_hashes=parts.policy_hashes,
         request=without_token(call.body),
         response=body,
         fetched={place: fetched.raw for place, fetched in call.fetched.items() if fetched.raw is not None},
-        today=call.today,
+        today=call.today.isoformat(),
         settings=_settings(parts, call.fetched),
         determinations=_determinations(response) if response else (),
         cards=_cards(response) if response else (),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from flask import Blueprint, Response, request
 
+from cds_service import gate
 from cds_service.crd.cards import render_response
 from cds_service.crd.determination import decide
-from cds_service.crd.errors import BadRequest, NotJson, TooLarge, UnknownService
-from cds_service.crd.hook_request import HookRequest, parse_hook_request
+from cds_service.crd.errors import BadRequest, CallError, NotJson, TooLarge, UnknownService
+from cds_service.crd.feedback import parse_feedback
+from cds_service.crd.hook_request import parse_hook_request
 from cds_service.crd.hooks import HOOKS, Hook, discovery
-from cds_service.crd.needs import Fetched, Need, run
-from cds_service.fhir_client import FetchFailed, FhirSession
-from cds_service.services import Services, services
+from cds_service.crd.needs import run
+from cds_service.fetching import Fetching
+from cds_service.keeping import Call, keep, keep_error
+from cds_service.services import services
 
 blueprint = Blueprint("cds", __name__)
 
@@ -34,14 +35,31 @@ def list_services() -> Response:
 @blueprint.post("/cds-services/<service_id>")
 def call_service(service_id: str) -> Response:
     """Answer one hook call (CDS Hooks 2.0 "Calling a CDS Service")."""
-    parts = services()
+    parts, caller = services(), gate.caller()
     hook = _hook(service_id)
-    hook_request = parse_hook_request(read_body(parts.settings.max_body), hook)
-    today = parts.today
-    with _Fetching(parts, hook_request) as fetching:
-        decision = run(decide(hook_request, parts.circumstances(today)), fetching.fetch)
-    response = render_response(decision, parts.policies, parts.presentation(today))
-    return _json(response.body)
+    body = read_body(parts.settings.max_body)
+    hook_request = parse_hook_request(body, hook)
+    call = Call(parts.new_id(), parts.now(), caller.name if caller else None, body, hook_request, parts.today)
+    try:
+        with Fetching(parts.fhir, hook_request.fhir, caller.fhir_servers if caller else None, call.fetched) as fetching:
+            decision = run(decide(hook_request, parts.circumstances(call.today)), fetching.fetch)
+    except CallError as error:
+        keep_error(parts, call, error)
+        raise
+    response = render_response(decision, parts.policies, parts.presentation(call.today))
+    return _json(keep(parts, call, decision, response).body)
+
+
+@blueprint.post("/cds-services/<service_id>/feedback")
+def take_feedback(service_id: str) -> Response:
+    """Take what became of cards (CDS Hooks 2.0 "Feedback"); its answer is not specified, an empty object is customary."""
+    parts = services()
+    _hook(service_id)
+    caller = gate.caller()
+    items = parse_feedback(read_body(parts.settings.max_body))
+    if parts.store is not None:
+        parts.store.record_feedback(service_id, caller.name if caller else None, items)
+    return _json(b"{}")
 
 
 @blueprint.get("/health/live")
@@ -52,9 +70,14 @@ def live() -> Response:
 
 @blueprint.get("/health/ready")
 def ready() -> Response:
-    """What calls rest on is there: a policy at least."""
+    """What calls rest on is there: policies loaded, store reachable and migrated, keys loaded."""
     parts = services()
-    return _json(b'{"status":"ready"}') if parts.policies else _json(b'{"status":"no policy is loaded"}', 503)
+    problem = parts.store.ready() if parts.store else None
+    if problem is None and not parts.policies:
+        problem = "no policy is loaded"
+    if problem is None:
+        return _json(b'{"status":"ready"}')
+    return _json(msgspec.json.encode({"status": "not ready", "problem": problem}), 503)
 
 
 def _hook(service_id: str) -> Hook:
@@ -81,40 +104,3 @@ def read_body(limit: int) -> bytes:
     if not body:
         raise BadRequest("", "the body is empty", "Send a CDS Hooks request as JSON")
     return body
-
-
-class _Fetching:
-    """Answers the core's needs from the FHIR server of the call, if the operator allowed that server; opened when first needed."""
-
-    def __init__(self, parts: Services, hook_request: HookRequest) -> None:
-        self._parts = parts
-        self._access = hook_request.fhir
-        self._session: FhirSession | None = None
-        self.fetched: dict[str, Fetched] = {}
-
-    def __enter__(self) -> _Fetching:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._session is not None:
-            self._session.close()
-
-    def fetch(self, need: Need) -> Fetched:
-        """Fetch ``need`` and keep what came of it, for the records."""
-        if self._session is None:
-            self._session = self._parts.fhir.open(self._access.server, self._access.access_token)
-        answer = Fetched(None, "not-allowed") if self._session is None else _ask(self._session, need)
-        self.fetched[need.place] = answer
-        return answer
-
-
-def _ask(session: FhirSession, need: Need) -> Fetched:
-    ways: dict[str, Any] = {
-        "read": lambda: session.read(need.resource_type, need.id),
-        "search": lambda: session.search(need.resource_type, need.query),
-        "page": lambda: session.next_page(need.url),
-    }
-    try:
-        return Fetched(ways[need.kind]())
-    except FetchFailed as failure:
-        return Fetched(None, failure.kind)

@@ -1,0 +1,53 @@
+"""Who may call: applied to every request before its body is read."""
+
+from __future__ import annotations
+
+from flask import g, request
+
+from cds_service.auth import Caller, NotAuthenticated, endpoint_audiences, refuse_if_not_local
+from cds_service.services import services
+
+__all__ = ["NotAuthenticated", "NotLocal", "allowed_origin", "caller", "check_caller"]
+
+#: What is guarded. Health, the OpenAPI document and the policy pages, which cards link to, stay open.
+_GUARDED = ("/cds-services",)
+_LOCAL_ONLY = ("/cds-services", "/try")
+
+
+class NotLocal(Exception):
+    """A call that is not local reached a service that is open only because it listens on a loopback address."""
+
+
+def check_caller() -> None:
+    """Authenticate the call in jwt mode, or see that it is local. Raises NotAuthenticated and NotLocal.
+
+    A preflight bears no token and passes (CDS Hooks 2.0 "Cross-Origin Resource Sharing").
+    """
+    g.caller = None
+    parts = services()
+    if parts.settings.mode is None and request.path.startswith(_LOCAL_ONLY):
+        names = [name for name, _ in request.headers]
+        if refuse_if_not_local(request.headers.get("Host"), names, explicit_open=False):
+            raise NotLocal
+    if parts.authenticator is None or request.method == "OPTIONS" or not request.path.startswith(_GUARDED):
+        return
+    audiences = endpoint_audiences(parts.public_url, request.path)
+    g.caller = parts.authenticator.verify(request.headers.get("Authorization"), audiences, parts.now().timestamp())
+
+
+def caller() -> Caller | None:
+    """The authenticated client of the current request, None in open mode."""
+    found: Caller | None = g.get("caller")
+    return found
+
+
+def allowed_origin() -> str | None:
+    """The value of Access-Control-Allow-Origin for the current request, or None to send none.
+
+    Any origin in open mode; in jwt mode those that clients registered.
+    """
+    parts = services()
+    if parts.authenticator is None:
+        return "*"
+    origin = request.headers.get("Origin")
+    return origin if origin in parts.origins else None
