@@ -15,8 +15,6 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
-from loopback import answer, serving
-from signing import jwk_of, jwks, part, private_key, token_of
 from structlog.testing import capture_logs
 
 from cds_service.auth import (
@@ -31,6 +29,8 @@ from cds_service.clients import Client
 from cds_service.jwks import KeySource
 from cds_service.settings import Settings, SettingsError
 from cds_service.token_claims import normal_url
+from tests.loopback import answer, serving
+from tests.signing import jwk_of, jwks, part, private_key, token_of
 
 NOW = 1_800_000_000.0
 BASE = "https://crd.example.org"

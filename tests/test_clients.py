@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from signing import jwk_of, jwks, private_key
 
 from cds_service.clients import ClientsError, cors_origins, load_clients
+from tests.signing import jwk_of, jwks, private_key
 
 SMALL = '[[client]]\nname = "EHR"\niss = "https://ehr.example.org"\njwks_url = "https://ehr.example.org/jwks.json"\n'
 

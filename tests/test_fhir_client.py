@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loopback import answer, drip, flood, serving, silence, tls_for
 
 from cds_service.fhir_client import FETCH_KINDS, MAX_ANSWER, MAX_REQUESTS, FetchFailed, FhirClient, FhirSession
 from cds_service.settings import Settings
+from tests.loopback import answer, drip, flood, serving, silence, tls_for
 
 TOKEN = "s3cret.token~with/odd+characters="
 COVERAGE = b'{"resourceType": "Coverage", "id": "c1"}'
@@ -372,6 +372,14 @@ def test_the_token_and_the_patient_are_in_no_log_error_or_repr(handler: Any, cap
     assert "Pat1ent" in server.requests[0]
     for secret in ("s3cret", "Pat1ent"):
         assert secret not in said + caplog.text
+
+
+def test_the_status_of_a_failed_read_is_told_so_that_not_found_can_be_told_apart() -> None:
+    for status in (404, 410, 500):
+        with serving(answer(b"", f"{status} No")) as server, opened(client_for(server.origin), server.origin) as session:
+            with pytest.raises(FetchFailed) as caught:
+                session.read("Coverage", "c1")
+            assert caught.value.status == status
 
 
 def test_a_closed_session_sends_nothing() -> None:

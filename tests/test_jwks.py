@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loopback import answer, drip, flood, serving, silence
-from signing import jwk_of, jwks, private_key
 
 from cds_service.jwks import KeySource, source_for
 from cds_service.key_set import JwksError, parse_jwks
+from tests.loopback import answer, drip, flood, serving, silence
+from tests.signing import jwk_of, jwks, private_key
 
 ES384 = private_key("ES384")
 
@@ -142,10 +142,14 @@ class FakeSource:
             found = "ok"
         except JwksError as error:
             found = error.check
-        for thread in threading.enumerate():
-            if thread.name == "jwks":
-                thread.join(2)
+        finish_fetches()
         return found
+
+
+def finish_fetches() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "jwks":
+            thread.join(2)
 
 
 def test_a_set_is_fetched_once_and_used_for_an_hour() -> None:
@@ -256,6 +260,7 @@ def test_calls_with_known_keys_do_not_wait_for_a_fetch() -> None:
         source.find("a", "ES384")
     assert time.monotonic() - start < 0.3
     release.set()
+    finish_fetches()
 
 
 def test_keys_are_fetched_from_a_url() -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loopback import answer, drip, flood, serving, silence, tls_for
 
 from cds_service.outgoing import GuardedSession, OutgoingError, guarded_get
 from cds_service.outgoing_address import parse_target, reach_of
+from tests.loopback import answer, drip, flood, serving, silence, tls_for
 
 TIMEOUT = 0.4
 
