@@ -22,7 +22,7 @@ def policy_paths(further: Path | None) -> Iterator[Path]:
 def load_policy(path: Path) -> Policy:
     """Read and check one file. Raises PolicyError, also where it cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode()  # not read_text: the digest is of the bytes, line ends and all
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(str(path), "file", f"cannot be read ({type(error).__name__})", "make it readable UTF-8") from None
     return parse_policy(text, str(path))
@@ -34,6 +34,7 @@ def load_policies(further: Path | None) -> tuple[Policy, ...]:
     for path in policy_paths(further):
         policy = load_policy(path)
         if policy.id in policies:
-            raise PolicyError(str(path), "id", f"found {policy.id!r}, as in {policies[policy.id].file}", "give each policy its own id")
+            problem = f"found {policy.id!r}, as in {policies[policy.id].file}"
+            raise PolicyError(str(path), "id", problem, "give each policy its own id")
         policies[policy.id] = policy
     return tuple(policies.values())

@@ -14,7 +14,7 @@ import msgspec
 
 from .errors import BadRequest
 
-#: Resources nested deeper than this are refused: FHIR's own nesting rarely passes 20.
+#: Looks go no deeper than this: FHIR's own nesting rarely passes 20. (The parser itself refuses what it cannot follow.)
 MAX_DEPTH = 200
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)

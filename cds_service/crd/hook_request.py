@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from .errors import BadRequest, ConstraintBroken, TooLarge
-from .fhir import Resource, as_list, as_object, as_text, bundle_resources, decode, reference_tail, resource, too_deep
+from .fhir import Resource, as_list, as_object, as_text, bundle_resources, decode, members, reference_tail, resource, too_deep
 from .hooks import CRD_VERSIONS, HOOK_NAMES, CrdVersion, Hook
 
 #: More orders than this in one call are refused: no order entry signs so many, and each costs a reading.
@@ -69,9 +69,12 @@ class _Envelope(msgspec.Struct, rename="camel"):
     extension: Any = None
 
 
-class _OrderContext(msgspec.Struct, rename="camel"):
+class _PatientContext(msgspec.Struct, rename="camel"):
     user_id: _NonEmpty
     patient_id: _NonEmpty
+
+
+class _OrderContext(_PatientContext, rename="camel"):
     draft_orders: msgspec.Raw
 
 
@@ -95,6 +98,7 @@ class _DispatchContext(msgspec.Struct, rename="camel"):
 
 
 _envelopes = msgspec.json.Decoder(_Envelope)
+_patient_contexts = msgspec.json.Decoder(_PatientContext)
 _order_contexts = msgspec.json.Decoder(_OrderContext)
 _select_contexts = msgspec.json.Decoder(_SelectContext)
 _appointment_contexts = msgspec.json.Decoder(_AppointmentContext)
@@ -124,6 +128,9 @@ def parse_hook_request(body: bytes, hook: Hook) -> HookRequest:
         return HookRequest(**shared, **_dispatched(envelope.context))
     if hook.orders_in == "appointments":
         return HookRequest(**shared, **_appointments(envelope.context))
+    if shared["version"] != "2.2" and _has_no_drafts(envelope.context):
+        context: _PatientContext = _parse(_patient_contexts, envelope.context, "context")
+        return HookRequest(**shared, patient_id=bare_id(context.patient_id), orders=())
     return HookRequest(**shared, **_drafts(envelope.context, hook))
 
 
@@ -210,6 +217,14 @@ def _bundle(raw: msgspec.Raw, place: str) -> Resource:
     return bundle
 
 
+def _has_no_drafts(context: msgspec.Raw) -> bool:
+    """Does the context lack ``draftOrders`` altogether? The CDS Hooks Sandbox sends it so while nothing is ordered yet."""
+    try:
+        return "draftOrders" not in members(context)
+    except msgspec.MsgspecError:
+        return False
+
+
 def _drafts(raw: msgspec.Raw, hook: Hook) -> dict[str, Any]:
     selecting = hook.orders_in == "selections"
     context: _OrderContext = _parse(_select_contexts if selecting else _order_contexts, raw, "context")
@@ -238,7 +253,7 @@ def _dispatched(raw: msgspec.Raw) -> dict[str, Any]:
     if given is None:
         raise BadRequest(
             "context.dispatchedOrders",
-            "is missing",
+            "is missing or empty",
             "Send the references of the dispatched orders, or context.order as version 1.0 of the hook has it",
         )
     if len(given) > MAX_ORDERS:
@@ -282,5 +297,11 @@ def _too_many(place: str) -> TooLarge:
 
 
 def bare_id(patient_id: str) -> str:
-    """``context.patientId`` without a type that some clients put in front (CDS Hooks 2.0: a bare id)."""
-    return patient_id.removeprefix("Patient/")
+    """``context.patientId`` without a type that some clients put in front (CDS Hooks 2.0: a bare id).
+
+    Raises BadRequest if nothing is left: a search for the Coverages of nobody would find everybody's.
+    """
+    bare = patient_id.strip().removeprefix("Patient/")
+    if not bare:
+        raise BadRequest("context.patientId", "names no patient", "Send the id of the patient's FHIR resource")
+    return bare

@@ -23,7 +23,7 @@ from .vocabulary import CompiledVocabulary, Vocabulary, compile_vocabulary
 #: CDS Hooks 2.0 "Card Attributes": a summary has fewer than 140 characters.
 MAX_SUMMARY = 139
 
-Text = Annotated[str, msgspec.Meta(min_length=1)]
+Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
 Covered = Literal["covered", "not-covered", "conditional"]
 
 
@@ -154,7 +154,7 @@ class Policy(msgspec.Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        """The policy's id, which is the file's name without ``.toml`` and its place in URLs."""
+        """The policy's id, which is its place in URLs."""
         return self.document.id
 
     def versions_over(self, spans: Iterable[Span]) -> tuple[PolicyVersion, ...]:
@@ -188,7 +188,17 @@ def _lower_first(versions: tuple[PolicyVersion, ...]) -> list[str]:
     return [first, *(other[:1].lower() + other[1:] for other in others)]
 
 
-_SEE = "see the comments in blue-advantage-177.toml"
+#: What mends an error of a kind, told by how msgspec begins its message.
+_CURES = {
+    "Object missing required field": "add it",
+    "Object contains unknown field": "correct its spelling or take it out; the keys are those of blue-advantage-177.toml",
+    "Expected `array` of length >= 1": "give at least one",
+    "Expected `str` matching": "write something there",
+    "Invalid enum value": "use one that blue-advantage-177.toml explains",
+    "Expected `date`": "write a date as 2023-11-01, without quotes or time",
+    "Invalid RFC3339": "write a date as 2023-11-01, without quotes or time",
+}
+_SEE = "write it as blue-advantage-177.toml does"
 _AT = re.compile(r"^(?P<problem>.*?)(?: - at `\$\.?(?P<place>.*)`)?$", re.DOTALL)
 
 
@@ -196,7 +206,7 @@ def parse_policy(text: str, file: str) -> Policy:
     """Check ``text``, the content of the policy file named ``file``. Raises PolicyError with place, value and cure."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError; so is a number of 5000 digits
         raise PolicyError(file, "TOML", str(error), "mend the syntax at that line") from None
     try:
         document = msgspec.convert(data, PolicyFile)
@@ -204,7 +214,8 @@ def parse_policy(text: str, file: str) -> Policy:
         found = _AT.match(str(error))
         place = found["place"] or "top level" if found else "top level"
         problem = found["problem"] if found else str(error)
-        raise PolicyError(file, place, f"{problem}{_value_at(data, place)}", _SEE) from None
+        cure = next((cure for begin, cure in _CURES.items() if problem.startswith(begin)), _SEE)
+        raise PolicyError(file, place, f"{problem}{_value_at(data, place)}", cure) from None
     try:
         vocabulary = compile_vocabulary(document.recognition)
     except ValueError as error:
@@ -238,7 +249,7 @@ def _check(policy: Policy) -> None:
             )
     for index, version in enumerate(document.versions):
         for place, reference in enumerate(version.references):
-            if reference.url is not None and not re.match(r"https?://[^\s/]+", reference.url):
+            if reference.url is not None and not re.fullmatch(r"https?://[^\s/]+\S*", reference.url):
                 where = f"versions[{index}].references[{place}].url"
                 raise PolicyError(policy.file, where, f"found {reference.url!r}", "write an absolute web address")
         for last in range(index, len(starts)):

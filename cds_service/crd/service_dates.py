@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from .fhir import as_list, as_object
+from .fhir import as_object
 
 Source = Literal[
     "appointment.start",
@@ -90,7 +90,7 @@ def _day_of(written: date, time: str, offset: str | None, zone: ZoneInfo) -> dat
     if hour > 23 or minute > 59 or second >= 61:  # FHIR allows the leap second :60 and forbids 24:00
         raise ValueError
     if offset is None or offset not in ("Z", "+00:00", "-00:00"):
-        if offset and (int(offset[1:3]) > 14 or int(offset[4:]) > 59):
+        if offset and (offset[1:] > "14:00" or int(offset[4:]) > 59):
             raise ValueError
         return written
     if hour == minute == 0 and second == 0:
@@ -112,7 +112,7 @@ def service_dates(
 ) -> ServiceDates:
     """When ``order`` is to be done: its occurrence, else ``authoredOn``, else ``today`` (the day in ``zone``).
 
-    ``appointment``, for the appointment-book hook, comes first: its ``start``, else its requested period. An element that
+    ``appointment``, for the appointment-book hook, comes first: its ``start``, else its requested periods. An element that
     cannot be read counts as not stated and leaves a note.
     """
     notes: list[str] = []
@@ -125,8 +125,7 @@ def service_dates(
 
 def _readings(order: Mapping[str, Any], zone: ZoneInfo, appointment: Mapping[str, Any]) -> Iterator[tuple[Source, _Reading]]:
     yield "appointment.start", _date(appointment.get("start"), "the appointment's start", zone)
-    for period in as_list(appointment.get("requestedPeriod")):
-        yield "appointment.requestedPeriod", _period(period, "the appointment's requested period", zone)
+    yield "appointment.requestedPeriod", _periods(appointment.get("requestedPeriod"), "the appointment's requested period", zone)
     yield "occurrenceDateTime", _date(order.get("occurrenceDateTime"), "occurrenceDateTime", zone)
     yield "occurrencePeriod", _period(order.get("occurrencePeriod"), "occurrencePeriod", zone)
     yield "occurrenceTiming", _timing(order.get("occurrenceTiming"), zone)
@@ -156,21 +155,37 @@ def _period(value: Any, name: str, zone: ZoneInfo) -> _Reading:
             return _Reading(notes=[*notes, f"{name} ends before it starts."])
         return _Reading([Span(first.first, last.last)], notes, start.partial or end.partial)
     if start.spans:
-        return _Reading(start.spans, [*notes, f"No end was stated in {name}."], start.partial)
+        open_end = [] if end.notes else [f"No end was stated in {name}."]
+        return _Reading(start.spans, [*notes, *open_end], start.partial)
     if end.spans:
-        return _Reading(end.spans, [*notes, f"No start was stated in {name}."], end.partial)
+        open_start = [] if start.notes else [f"No start was stated in {name}."]
+        return _Reading(end.spans, [*notes, *open_start], end.partial)
     return _Reading(notes=notes)
+
+
+def _all(readings: Iterable[_Reading]) -> _Reading:
+    """What several readings yield together; the same note is told once."""
+    together = _Reading()
+    for each in readings:
+        together.spans += each.spans
+        together.notes += [note for note in each.notes if note not in together.notes]
+        together.partial |= each.partial
+    return together
+
+
+def _periods(value: Any, name: str, zone: ZoneInfo) -> _Reading:
+    """All of several alternative Periods: the appointment may come to lie in any of them."""
+    periods = value if isinstance(value, list) or value is None else [value]
+    return _all(_period(period, name, zone) for period in periods or ())
 
 
 def _timing(value: Any, zone: ZoneInfo) -> _Reading:
     """The events of a Timing, or else the bounds of its repetition."""
+    if value is not None and not isinstance(value, dict):
+        return _Reading(notes=["occurrenceTiming could not be read."])
     timing = as_object(value)
-    reading = _Reading()
-    for event in as_list(timing.get("event")):
-        found = _date(event, "occurrenceTiming", zone)
-        reading.spans += found.spans
-        reading.notes += [note for note in found.notes if note not in reading.notes]
-        reading.partial |= found.partial
+    events = timing.get("event")
+    reading = _all(_date(event, "occurrenceTiming", zone) for event in (events if isinstance(events, list) else [events]))
     if reading.spans:
         return reading
     bounds = _period(as_object(timing.get("repeat")).get("boundsPeriod"), "occurrenceTiming", zone)

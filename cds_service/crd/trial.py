@@ -16,8 +16,13 @@ from .fhir import MAX_DEPTH, as_list, as_object, codings, reference_tail
 _TRIAL_REASONS = ("Z00.6", "Z006")
 #: HCPCS modifiers: Q0 investigational, Q1 routine service in a qualifying trial.
 _TRIAL_MODIFIERS = ("Q0", "Q1")
-_REGISTRY_NUMBER = re.compile(r"\bNCT[ :#-]{0,2}\d{8}\b", re.IGNORECASE | re.ASCII)
-_MODIFIER = re.compile(r"^[0-9A-Z]{5}(?:[ ,/-]{1,2}[0-9A-Z]{2}){0,3}[ ,/-]{1,2}(Q[01])\b", re.IGNORECASE | re.ASCII)
+_TRIAL_REASON = re.compile(r"(?<![\w.])Z00\.?6(?![\w]|\.\d)", re.IGNORECASE | re.ASCII)
+_REGISTRY_NUMBER = re.compile(r"\bNCT[ :#-]{0,3}\d{8}\b", re.IGNORECASE | re.ASCII)
+#: Behind a procedure code, other modifiers between: "76498-Q1", "76498 26 Q1", "76498Q1"; not the quarter in "76498 Q1 2024".
+_MODIFIER = re.compile(
+    r"\b[0-9]{4}[0-9A-Z](?:[ ,/:-]{0,2}(?!Q[01])[0-9A-Z]{2}){0,3}[ ,/:-]{0,2}(Q[01])\b(?![ ,/-]{0,2}\d{4}\b)",
+    re.IGNORECASE | re.ASCII,
+)
 _RESEARCH = ("ResearchStudy", "ResearchSubject")
 _HINTS = (b"z00", b"research", b"nct", b"q0", b"q1")
 
@@ -25,11 +30,13 @@ _HINTS = (b"z00", b"research", b"nct", b"q0", b"q1")
 def trial_shown(order: Mapping[str, Any], raw: bytes) -> str | None:
     """By what ``order`` (``raw``: the same as bytes) shows a clinical trial, in a few words, or None."""
     lowered = raw.lower()
-    if not any(hint in lowered for hint in _HINTS):
+    if not any(hint in lowered for hint in _HINTS) and b"\\u" not in lowered:
         return None
     for reason in as_list(order.get("reasonCode")):
+        if _TRIAL_REASON.search(str(as_object(reason).get("text"))):
+            return "reason code Z00.6"
         for coding in codings(reason):
-            if str(coding.get("code")).upper() in _TRIAL_REASONS:
+            if str(coding.get("code")).strip().upper() in _TRIAL_REASONS:
                 return "reason code Z00.6"
     modifier = _modifier(order)
     if modifier:
@@ -50,15 +57,13 @@ def _modifier(order: Mapping[str, Any]) -> str | None:
     concepts = [code, *(as_object(each).get("valueCodeableConcept") for each in as_list(code.get("extension")))]
     for concept in concepts:
         for coding in codings(concept):
-            written = str(coding.get("code")).strip().upper()
-            if written in _TRIAL_MODIFIERS:
-                return written
-            found = _MODIFIER.match(written)
+            if str(coding.get("code")).strip().upper() in _TRIAL_MODIFIERS:
+                return str(coding["code"]).strip().upper()
+        texts = (as_object(concept).get("text"), *(coding.get(key) for coding in codings(concept) for key in ("code", "display")))
+        for text in texts:
+            found = _MODIFIER.search(text) if isinstance(text, str) else None
             if found:
                 return found[1].upper()
-        found = _MODIFIER.match(str(as_object(concept).get("text") or "").removeprefix("CPT").strip())
-        if found:
-            return found[1].upper()
     return None
 
 

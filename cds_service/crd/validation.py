@@ -7,6 +7,7 @@ Its R4B classes serve R4: the resources used here have the same elements and car
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Iterator
 from importlib import import_module
@@ -64,8 +65,13 @@ def fhir_issues(resource: Resource) -> tuple[str, ...]:
     return issues
 
 
+_NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9]{0,63}", re.ASCII)
+
+
 def model_of(resource_type: str) -> Any:
-    """The R4B class of ``resource_type``, loaded when first asked for."""
+    """The R4B class of ``resource_type``, loaded when first asked for. Raises ImportError or AttributeError if there is none."""
+    if not _NAME.fullmatch(resource_type):
+        raise ImportError("no resource type")
     return getattr(import_module(f"fhir.resources.R4B.{resource_type.lower()}"), resource_type)
 
 
@@ -93,9 +99,14 @@ def _judged_by_library(kind: str, body: Any) -> Iterator[str]:
         model_of(kind).model_validate(body)
     except ValidationError as error:
         for issue in error.errors(include_input=False, include_url=False, include_context=False):
-            place = ".".join(str(step) for step in issue["loc"])
+            place = ".".join(_step(step) for step in issue["loc"][:12])
             # fhir.resources issue 204: a primitive extension on an extension's value is valid FHIR and refused there
             if not (issue["type"] == "extra_forbidden" and "._value" in f".{place}" and "extension" in place):
                 yield place or kind
-    except (KeyError, TypeError, AttributeError, RecursionError, ImportError):
-        yield kind
+    except Exception:  # it raises KeyError, TypeError, RecursionError and more; whatever it chokes on is no valid FHIR
+        yield kind if _NAME.fullmatch(kind) else "resourceType"
+
+
+def _step(step: int | str) -> str:
+    """One step of a place. A member's name is the caller's text: told only if it can be an element's."""
+    return str(step) if isinstance(step, int) or _NAME.fullmatch(step) else "?"
