@@ -28,6 +28,7 @@ class Standing(enum.Enum):
     NEUTRAL = "said not to exist yet"
     NEGATED = "ruled out"
     REPEAT = "asked for again"
+    HYPOTHETICAL = "named only in a condition"
 
 
 class Part(enum.IntEnum):
@@ -52,7 +53,7 @@ _BEFORE: Final[dict[Standing, str]] = {
     _S.NEGATED: (
         "no|not|without|w/o|cancel|cancelling|canceling|cancelled|canceled|discontinue|d/c|don't|doesn't|didn't|won't|can't|cannot|shouldn't|isn't|"
         "rather than|instead of|in lieu of|in place of|never|decline|declined|declines|refuse|refused|refuses|avoid|other than|except|"
-        "nor|neither|omit|skip|hold off on|exclude|excluding|excludes|unable to tolerate|unable to|contraindication to|contraindicated|"
+        "will not cover|won't cover|doesn't cover|does not cover|did not approve|will not approve|would not approve|won't approve|nor|neither|omit|skip|hold off on|exclude|excluding|excludes|unable to tolerate|unable to|contraindication to|contraindicated|"
         "defer|deferred|remove|stop|denied|as opposed to|opposed to|non|minus|against|kein|keine|keinen|nicht|ohne|sin|sans|pas de|senza|"
         "does not want|no need for|not a|not an|replaces|replacing|replace|replaced|forgo|in contrast to|different from|void|wo"
     ),
@@ -66,7 +67,7 @@ _BEFORE: Final[dict[Standing, str]] = {
         "most recent|results of|result of|results from|findings of|findings on|finding on|findings from|report of|seen on|noted on|shown on|shown by|"
         "demonstrated on|demonstrated by|identified on|found on|visualized on|detected on|evident on|apparent on|on|based on|per|"
         "compared to|compare to|compare with|compared with|comparison with|comparison to|comparison|correlate with|correlation with|correlate to|"
-        "confirmed by|confirmed on|diagnosed by|diagnosed on|proven by|proven on|after|following|since|because of|due to|in light of|given|"
+        "confirmed by|confirmed on|made by|established by|worked up with|diagnosed by|diagnosed on|proven by|proven on|after|following|since|because of|due to|in light of|given|"
         "follow up of|f/u of|follow up on|f/u on|followup of|review of|review|reviewed|reviewing|already had|already has|from|external|despite|"
         "zustand nach|z.n.|antecedente de|antecedentes de|previa|vorherige|frühere|ancienne|see|refer to|has had|at time of|time of|against prior"
     ),
@@ -76,12 +77,12 @@ _BEFORE: Final[dict[Standing, str]] = {
         "planning for|plan to|plan is|plans for|plans to|planning|planned|anticipate|anticipating|anticipated|future|eventual|eventually|later|next step|next step would be|next step is|"
         "would be|awaiting|await|pending|discussed|discuss|discussing|asked about|asks about|asking about|inquired about|interested in|question about|"
         "questions about|wonders about|may benefit from|might benefit from|could benefit from|thinking about|contemplating|prior to|before|ahead of|"
-        "until|candidate for|may|might|could|next|low threshold for|threshold for|consideration of|consideration for|in consideration of|reserve|followed by possible|until after"
+        "hold|holding|postpone|delay|wait on|until|candidate for|may|might|could|next|low threshold for|threshold for|consideration of|consideration for|in consideration of|reserve|followed by possible|until after"
     ),
     _S.DISCRETION: (
         "consider adding|consider including|please consider|consider|may add|may include|can add|could add|can include|could include|feel free to|"
         "optional|option of|possible|possibly|plusminus|with or without|with/without|w/ or w/o|w or w/o|w or wo|and possible|and possibly|potential|"
-        "maybe|perhaps|preferably|ideally|would prefer|prefer|plus or minus|might add|suggest adding|ok to|okay to|ok to add|and/or|eventuell|ggf|gegebenenfalls|"
+        "maybe|perhaps|preferably|ideally|would prefer|prefer|plus or minus|might add|suggest adding|ok to add|okay to add|and/or|eventuell|ggf|gegebenenfalls|"
         "please advise if|advise whether|whether|unsure about|unclear if|question of|query"
     ),
     _S.ELSEWHERE: (
@@ -120,10 +121,10 @@ _AFTER: Final[dict[Standing, str]] = {
         "confirms|suggests|suggested|suggestive|suggesting|identified|identifies|identifying|found|findings|finding|result|results|report|reviewed|available|attached|enclosed|scanned|abnormal|normal|negative|"
         "positive|inconclusive|equivocal|nondiagnostic|non-diagnostic|unremarkable|unrevealing|nonrevealing|limited|limited by|degraded|previously|already|"
         "last year|last month|last week|last spring|last fall|last summer|last winter|on file|in pacs|on pacs|in chart|on cd|from outside|outside facility|concerning for|consistent with|suspicious for|c/w|evidence|proven|confirmed|"
-        "previa|previo|anterior|noted|in the past|from prior|abnormality|abnormalities|evaluated|documented|detected|unchanged|stable|localized|images|followed by|pictures|date|hyperintensity|enhancement|report|was|had|before|ago|back in|indicates|indicated that|with evidence|with findings|failed|auffällig|unauffällig|normale|anormale|positiva|negativa"
+        "outside|neg|pos|abnl|wnl|previa|previo|anterior|noted|in the past|from prior|abnormality|abnormalities|evaluated|documented|detected|unchanged|stable|localized|images|followed by|pictures|date|hyperintensity|enhancement|report|was|had|before|ago|back in|indicates|indicated that|with evidence|with findings|failed|auffällig|unauffällig|normale|anormale|positiva|negativa"
     ),
     _S.PLAN: (
-        "later|in the future|next|next visit|at follow up|at f/u|at next visit|may be needed|may be considered|may be required|might be needed|might be considered|could be considered|to be considered|"
+        "postponed|later|in the future|in future|next|next visit|at follow up|at f/u|at next visit|may be needed|may be considered|may be required|might be needed|might be considered|could be considered|to be considered|"
         "will be considered|being considered|considered|under consideration|pending|planned|is planned|to follow|as next step|next step|will follow|"
         "down the road|will be ordered|will be obtained|will be needed|at a later date|would be next|is next|may follow|afterwards|may be next|when|once|was discussed|discussed|would be considered|should be considered|to be ordered|to be obtained later"
     ),
@@ -132,7 +133,7 @@ _AFTER: Final[dict[Standing, str]] = {
         "booked|booked separately|order placed|on separate order|separate order|has been ordered|has been scheduled|appointment|images|records|cd|disc|disk|report|results|consult|authorization|approval|slot|prep"
     ),
     _S.DISCRETION: (
-        "as needed|as indicated|as appropriate|prn|optional|at radiologist|at the radiologist|at discretion|at rad discretion|at radiology discretion|per radiologist|per rad|per rads|per radiology|"
+        "as needed|as indicated|segun criterio|a criterio|si besoin|bei bedarf|nach ermessen|a discretion|selon|ggf|as appropriate|prn|optional|at radiologist|at the radiologist|at discretion|at rad discretion|at radiology discretion|per radiologist|per rad|per rads|per radiology|"
         "radiologist discretion|at your discretion|at the discretion|could be added|can be added|may be added|might be added|may be included|may be helpful|"
         "could be helpful|might help|might be helpful|would be helpful|preferred|ok|okay|acceptable|reasonable|is reasonable|tbd|to be decided|unless otherwise|possible|possibly|depending on radiologist|vs not|or not|yes or no|y/n|optionally|at protocoling|at the discretion of|whichever|is fine|preference|maybe"
     ),
@@ -156,22 +157,23 @@ _VERBS: Final = frozenset(
 )
 _AFTER_BINDING: Final = frozenset(
     "of the is was were are has been have be a an for at on in to study scan exam examination imaging sequence sequences protocol protocols technique and with which that his her "
-    "patient patients pt should would must will can needs need it this from by procedure portion part component also order request requested ordered did w".split()
+    "patient patients pt should would must will can needs need it this all both each reportedly also only from by procedure portion part component also order request requested ordered did w".split()
 )
 _TURNS: Final = frozenset(
     "please but however therefore hence now instead so thus today currently kindly requesting request requests want bitte aber pero mais".split()
 )
 _RESULTS: Final = frozenset(
-    "abnormal normal negative positive inconclusive equivocal nondiagnostic unremarkable unrevealing limited nonrevealing".split()
+    "abnormal normal negative positive inconclusive equivocal nondiagnostic unremarkable unrevealing limited nonrevealing neg pos abnl wnl".split()
 )
 _PARTICIPLES: Final = frozenset(
     "done performed completed obtained reviewed read scanned attached evaluated identified available".split()
 )
+_ENSURE: Final = frozenset("ensure sure please pls must should needs".split())
 _TO_BE: Final = frozenset("be to should must please get needs need will can".split())
-_OPENS: Final = frozenset("if unless when whenever once should pending depending".split())
+_OPENS: Final = frozenset("if unless when whenever once pending depending si falls wenn".split())
 _JUDGED: Final = frozenset(
     "radiologist radiologists radiology rad rads indicated needed necessary appropriate feasible possible available able warranted deemed deem deems fit desired helpful "
-    "technologist tech protocol useful unavailable approved permits permit allows allow time equipped capable offered reasonable required you beneficial preferred doable".split()
+    "technologist tech protocol useful unavailable approved permits permit allows allow time equipped capable offered reasonable required you beneficial preferred doable besoin necesario necesaria necessaire indicado procede precisa notig indiziert erforderlich bedarf radiologo radiologue radiologe".split()
 )
 _FINDINGS: Final = frozenset(
     "negative positive normal abnormal inconclusive unrevealing nondiagnostic equivocal persist persists persistent persisting worsen worsens worsening fails fail failed symptoms improvement improve "
@@ -201,7 +203,7 @@ _CHOICE: Final = (
 )
 _ASK_AGAIN: Final = (
     "please repeat|repeat study|repeat exam|repeat it|repeat scan|repeat imaging|needs repeat|repeat requested|repeat today|repeat now|to be repeated|for repeat|repeat needed|repeat indicated|"
-    "needs to be repeated|should be repeated|repeat is needed|repeat is requested|repeat with|repeat at|repeat on|repeat under|requesting repeat|please redo|repeat the study|repeat the exam|repeat the scan|repeat this|needs repeating|must be repeated|repeat same|same exam again|reimage"
+    "needs to be repeated|should be repeated|repeat is needed|repeat is requested|again please|please do again|this again|do again|same again|once more|do it again|again now|repeat with|repeat at|repeat on|repeat under|requesting repeat|do it again|please redo|repeat the study|repeat the exam|repeat the scan|repeat this|needs repeating|must be repeated|repeat same|same exam again|reimage"
 )
 
 
@@ -218,6 +220,9 @@ _CHOICE_TABLE: Final = PhraseTable((phrase, True) for phrase in _CHOICE.split("|
 _ASK_AGAIN_TABLE: Final = PhraseTable((phrase, True) for phrase in _ASK_AGAIN.split("|"))
 _YES: Final = frozenset("yes y true si oui ja checked x".split())
 _NO: Final = frozenset("no n false none na nein non unchecked".split())
+#: Cues of a result only when they stand right before the mention: "on a 3T magnet for ..." is none.
+_LOOSE: Final = frozenset("on per from given after since following see".split())
+_UNITS: Final = frozenset("day days week weeks wk wks month months mo mos year years yr yrs".split())
 _REACH: Final = 14  # words that a cue reaches at most
 
 
@@ -233,7 +238,7 @@ class _Walk(NamedTuple):
 def _walk_before(passage: Passage, first: int, parts: Sequence[int]) -> _Walk:
     """Walk left from word ``first`` and collect the cues that reach it."""
     found: list[tuple[Standing, str]] = []
-    listed = verb = comma = False  # crossed "and"/"or"; crossed a verb of ordering; crossed a comma
+    listed = verb = comma = bound = False  # crossed "and"/"or"; crossed a verb of ordering; crossed a comma
     index = first - 1
     strong = passage.breaks[first]
     while index >= 0 and first - index <= _REACH and strong < QUESTION:
@@ -254,6 +259,8 @@ def _walk_before(passage: Passage, first: int, parts: Sequence[int]) -> _Walk:
         if cues:
             length, standing = cues[0]
             phrase = passage.quote(index - length + 1, index)
+            if bound and phrase.lower() in _LOOSE:
+                break
             if comma and not _crosses_comma(standing, bool(had), listed):
                 break
             found.append((standing, phrase))
@@ -275,13 +282,15 @@ def _walk_before(passage: Passage, first: int, parts: Sequence[int]) -> _Walk:
             if not (listed or comma):
                 break
         elif word in _RESULTS:
-            if index > 0 and parts[index - 1] in (Part.EXAM, Part.SITE):
+            if comma or index > 0 and parts[index - 1] in (Part.EXAM, Part.SITE):
                 break
             found.append((Standing.HISTORY, word))
         elif word not in _BINDING:
             break
         elif word in _VERBS:
             verb = True
+        elif word == "for":
+            bound = True
         strong = passage.breaks[index]
         index -= 1
     return _Walk(tuple(found))
@@ -297,7 +306,8 @@ def _crosses_comma(standing: Standing, had: bool, listed: bool) -> bool:
 def _walk_after(passage: Passage, last: int, parts: Sequence[int]) -> _Walk:
     """Walk right from word ``last`` and take the first cue that reaches back to it."""
     index = last + 1
-    to_be = attribute = False
+    attribute = False
+    to_be = any(word in _ENSURE for word in passage.words[max(0, last - 8) : last])
     words, breaks = passage.words, passage.breaks
     while index < len(words) and index - last <= _REACH and breaks[index] < QUESTION:
         far = breaks[index] in (COMMA, PAREN, DASH, COLON)
@@ -306,6 +316,8 @@ def _walk_after(passage: Passage, last: int, parts: Sequence[int]) -> _Walk:
             if _binds_back(passage, index, length, standing, parts, to_be, attribute, far):
                 return _Walk(((standing, phrase),))
         word, part = words[index], parts[index]
+        if word == "in" and index + 2 < len(words) and words[index + 2] in _UNITS:
+            return _Walk(((Standing.PLAN, passage.quote(index, index + 2)),))
         if part == Part.ATTRIBUTE:
             attribute = True
         elif part in (Part.EXAM, Part.MENTION) and not (part == Part.MENTION and breaks[index] == PAREN):
@@ -331,7 +343,7 @@ def _binds_back(
         ):
             return False
         if word in _RESULTS and length == 1:
-            return ends or follower in (
+            return ends or follower.isdigit() or follower in (
                 "for",
                 "in",
                 "at",
@@ -417,12 +429,14 @@ def _conditioned(passage: Passage, first: int, last: int, bounds: tuple[int, int
     for index in range(first - 1, max(start, first - 25) - 1, -1):
         if words[index] in ("but", "please") and index < first - 1 and words[index] == "but":
             break
-        if words[index] in _OPENS and not (words[index] == "should" and index > start and passage.breaks[index] < COMMA):
+        if words[index] in _OPENS:
             clause = words[index : last + 6] if not _parted(passage, index, first) else words[index:first]
             judged = optional or any(word in _JUDGED for word in clause)
-            return Reading(Standing.DISCRETION if judged else Standing.PLAN, passage.quote(index, last))
+            inside = judged and not any(word in _JUDGED for word in words[index:first]) and not _parted(passage, index, first)
+            standing = Standing.HYPOTHETICAL if inside else Standing.DISCRETION if judged else Standing.PLAN
+            return Reading(standing, passage.quote(index, last))
     for index in range(last + 1, min(end, last + 9) + 1):
-        if words[index] in _OPENS - {"unless", "should", "when"}:
+        if words[index] in _OPENS - {"unless", "when"}:
             clause = words[index : min(end, index + 9) + 1]
             if any(word in _JUDGED for word in clause[:6]) or optional:
                 return Reading(Standing.DISCRETION, passage.quote(index, min(end, index + 4)))
@@ -451,7 +465,7 @@ def _alternative(passage: Passage, first: int, last: int, bounds: tuple[int, int
             break
     for index in range(last + 1, end):
         if words[index] in ("vs", "versus", "or", "oder", "ou", "o") and words[index - 1] not in ("with", "w"):
-            tail = parts[index + 1 : min(end, index + 7) + 1]
+            tail = [Part.EXAM if words[i] in _PLAIN else parts[i] for i in range(index + 1, min(end, index + 7) + 1)]
             if tail and Part.EXAM in tail and Part.MENTION not in tail[: tail.index(Part.EXAM)]:
                 return words[index]
         if parts[index] in (Part.EXAM, Part.MENTION) or words[index] in ("if", "but", "please", "negative", "fails"):
@@ -511,13 +525,14 @@ def read(passage: Passage, first: int, last: int, parts: Sequence[int]) -> Readi
     bounds = passage.sentence(first)
     before = _walk_before(passage, first, parts)
     after = _walk_after(passage, last, parts)
+    conditioned = _conditioned(passage, first, last, bounds, parts)
     outright = _ruled_out(passage, first, last, before, after)
     if outright is not None:
-        return outright
+        inside = conditioned is not None and before.cue(Standing.NEGATED) is None and outright.standing is Standing.NEGATED
+        return conditioned if inside and conditioned is not None else outright
     choice = _alternative(passage, first, last, bounds, parts)
     if choice:
         return Reading(Standing.ALTERNATIVE, choice)
-    conditioned = _conditioned(passage, first, last, bounds, parts)
     label = _label(passage, first, max(0, bounds[0] - 14))
     if (cue := before.cue(Standing.REPEAT) or after.cue(Standing.REPEAT)) is not None:
         return conditioned or Reading(Standing.REPEAT, cue)
@@ -528,7 +543,7 @@ def read(passage: Passage, first: int, last: int, parts: Sequence[int]) -> Readi
                 return Reading(Standing.REQUEST, words)
             if not _is_protocol(passage, last, words):
                 return Reading(standing, words)
-    if label in _LABELS and not asked:
+    if (label in _LABELS or label.startswith(("prior ", "previous ", "past ", "recent ", "outside "))) and not asked:
         return Reading(Standing.HISTORY, label)
     if label in _NEGATED_LABELS:
         return Reading(Standing.NEGATED, label)
@@ -536,6 +551,14 @@ def read(passage: Passage, first: int, last: int, parts: Sequence[int]) -> Readi
         return Reading(Standing.PLAN, label)
     if (cue := after.cue(Standing.HISTORY, Standing.ELSEWHERE)) is not None:
         return Reading(after.found[0][0], cue)
+    if any(mark in passage.gap_after(last) for mark in ("(-", "(+", "( -", "( +")):
+        return Reading(Standing.HISTORY, passage.gap_after(last).strip())
+    if (chosen := _left_open(passage, bounds, parts)) is not None:
+        return chosen
+    if (cue := after.cue(Standing.PLAN)) is not None:
+        return Reading(Standing.PLAN, cue)
+    if conditioned is not None and conditioned.standing is Standing.PLAN:
+        return conditioned
     for walk in (before, after):
         for standing, words in walk.found:
             if standing in (Standing.PLAN, Standing.DISCRETION):
@@ -544,8 +567,6 @@ def read(passage: Passage, first: int, last: int, parts: Sequence[int]) -> Readi
                 return Reading(standing, words)
     if conditioned is not None:
         return conditioned
-    if (chosen := _left_open(passage, bounds, parts)) is not None:
-        return chosen
     if (cue := before.cue(Standing.SUGGESTED) or after.cue(Standing.SUGGESTED)) is not None:
         return Reading(Standing.SUGGESTED, cue)
     if not asked and _is_dated(passage, last, parts):
@@ -559,20 +580,35 @@ def _ruled_out(passage: Passage, first: int, last: int, before: _Walk, after: _W
     if answered is not None:
         return Reading(Standing.REQUEST, "yes") if answered else Reading(Standing.NEGATED, "no")
     negated = before.cue(Standing.NEGATED)
-    if before.cue(Standing.NEUTRAL) is not None or (negated and before.cue(Standing.HISTORY)):
+    kept = (after.cue(Standing.HISTORY) or "").lower() in _KEPT
+    if before.cue(Standing.NEUTRAL) is not None or (negated and (kept or before.cue(Standing.HISTORY))):
         return Reading(Standing.NEUTRAL, before.found[-1][1])
     if negated is not None:
         return Reading(Standing.NEGATED, negated)
     for standing in (Standing.NEUTRAL, Standing.NEGATED):
         if (cue := after.cue(standing)) is not None:
             return Reading(standing, cue)
-    if (
-        "?" in passage.gap_after(last)
-        or passage.gap_before(first).rstrip().endswith("?")
-        and passage.gap_before(first).endswith("?")
-    ):
+    gap = passage.gap_before(first)
+    queried = "?" in gap and (first == 0 or gap[0] != "?")  # "? scan", "MRI ?scan", not "Done? Scan"
+    if queried or "?" in passage.gap_after(last) or _asks_whether(passage, first, last):
         return Reading(Standing.DISCRETION, "?")
     return None
+
+
+def _asks_whether(passage: Passage, first: int, last: int) -> bool:
+    """Tell whether the sentence is a question about the mention ("Would a scan be useful?"), not a polite request."""
+    start, end = passage.sentence(first)
+    return (
+        "?" in passage.gap_after(end)
+        and end - last <= 8
+        and passage.words[start] in _ASKING
+        and not any(word in ("you", "please", "we", "pls", "kindly") for word in passage.words[start:first])
+    )
+
+
+#: "no scan on file" rules nothing out.
+_KEPT: Final = frozenset({"on file", "available", "done", "performed", "found", "in pacs", "on pacs", "in chart", "previously", "before", "in the past", "to date"})
+_ASKING: Final = frozenset("would could can should is does will do are might any what which".split())
 
 
 def _addressed(passage: Passage, bounds: tuple[int, int]) -> bool:
@@ -624,7 +660,7 @@ def downgrades(passage: Passage, parts: Sequence[int]) -> str:
         ):
             continue
         negated = any(
-            words[place] in ("not", "no", "than", "dont", "isnt", "negative", "prior", "previous")
+            words[place] in ("not", "no", "than", "dont", "isnt", "negative", "prior", "previous", "had", "was", "were", "underwent", "done", "after", "if", "recent", "last")
             for place in range(max(first, index - 4), index)
         )
         if not negated and (

@@ -226,6 +226,8 @@ class _Scan:
     def _is_key(self, first: int, last: int, entry: Keyword) -> bool:
         if self._beside(first, last, entry.not_after, True) or self._beside(first, last, entry.not_before, False):
             return False
+        if entry.with_modality == "possibly" and any(other.where == "name-unless-unlisted" for _, other in self.others):
+            return False  # in a region without the nerves in question the key word means something else
         behind = last + 1
         breaks = self.passage.breaks
         if behind < len(self.tags) and breaks[behind] <= SLASH and self.tags[behind] & Tag.DIAGNOSIS:
@@ -268,6 +270,8 @@ class _Scan:
                 if not first <= i <= last
             )
             return alone or near
+        if strong >= COMMA and self._beside(first, last, entry.after, True):
+            return True
         if site_behind and strong <= SLASH:
             return not any(len(word) > 4 and any(c.isdigit() for c in word) for word in words[behind : behind + 4])
         return site_before and strong >= COMMA and not any(c.isdigit() for c in following)

@@ -162,7 +162,7 @@ def _carried(mention: Mention) -> bool:
 
 
 _STANDS_FOR: Final = frozenset({Standing.REQUEST, Standing.REPEAT})
-_LEFT_OPEN: Final = frozenset({Standing.DISCRETION, Standing.ALTERNATIVE})
+_LEFT_OPEN: Final = frozenset({Standing.DISCRETION, Standing.ALTERNATIVE, Standing.HYPOTHETICAL})
 
 
 def _standing(case: _Case, mention: Mention) -> Standing:
@@ -174,6 +174,8 @@ def _standing(case: _Case, mention: Mention) -> Standing:
     if standing is Standing.SUGGESTED:
         plain_exam = case.kind.modality_named and case.kind.unlisted is None and not naming
         return Standing.DISCRETION if plain_exam else Standing.REQUEST
+    if standing is Standing.PLAN and naming and mention.reading.cue.startswith("in "):
+        return Standing.REQUEST  # an order for a day to come is an order
     if standing is Standing.PLAN and naming and case.kind.other is None and not _other_modality_name(case, mention):
         return Standing.DISCRETION
     return standing
@@ -205,6 +207,7 @@ _AGAINST_RULE: Final = {
     Standing.DISCRETION: "P4",
     Standing.ALTERNATIVE: "P4",
     Standing.SUGGESTED: "P4",
+    Standing.HYPOTHETICAL: "P4",
 }
 
 
@@ -419,6 +422,8 @@ def _later(negated: Mention, weighed: _Weighed) -> bool:
 
 def _leaves_open(mention: Mention) -> bool:
     reading = mention.reading
+    if reading.standing is Standing.HYPOTHETICAL:
+        return False
     return reading.standing is Standing.ALTERNATIVE or "consider" not in reading.cue.lower()
 
 

@@ -61,6 +61,7 @@ class Abbreviation(_Table):
     words: Words
     not_after: Words = ()
     not_before: Words = ()
+    after: Words = ()  # words such as "done as" before it, at the end of a sentence, likewise
     carriers: Words = ()  # words such as "protocol" behind it that make it the name of an exam
 
 
@@ -252,7 +253,7 @@ class CompiledVocabulary:
         self.neighbours: dict[Words, PhraseTable[bool]] = {
             words: PhraseTable((word, True) for word in words)
             for entry in (*v.keywords, *v.abbreviations)
-            for words in (entry.not_after, entry.not_before, getattr(entry, "carriers", ()))
+            for words in (entry.not_after, entry.not_before, getattr(entry, "carriers", ()), getattr(entry, "after", ()))
             if words
         }
 
