@@ -92,7 +92,7 @@ def _earlier(extensions: list[msgspec.Raw]) -> Iterator[_Earlier]:
             continue
         extension = as_object(decode(bytes(raw), "extension"))
         children = [dict(child) for child in as_list(extension.get("extension")) if isinstance(child, dict)]
-        by_url = {child.get("url"): child for child in children}
+        by_url = {str(child.get("url")): child for child in children}
         assertion_id = by_url.get("coverage-assertion-id", {}).get("valueString")
         if extension.get("url") == EXTENSION_URL and isinstance(assertion_id, str) and assertion_id.startswith(ASSERTION_PREFIX):
             coverage = dict(as_object(by_url.get("coverage", {}).get("valueReference")))

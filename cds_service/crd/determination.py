@@ -110,12 +110,12 @@ def decide(request: HookRequest, given: Circumstances) -> Generator[Need, Fetche
     sent: Sent | None = None
     pairs: list[tuple[Resource, Resource | None]] = [(order, None) for order in request.orders]
     if request.order_references:
-        sent = Sent(request.prefetch)
+        sent = _sent(request)
         pairs = yield from orders_referred_to(request, sent)
     readings = tuple(_read_order(order, appointment, request, given) for order, appointment in pairs)
     if not any(reading.is_recognised for reading in readings) and not given.answer_unmatched:
         return Decision(request, readings)
-    coverages = Coverages(request, sent or Sent(request.prefetch), given.zone)
+    coverages = Coverages(request, sent or _sent(request), given.zone)
     seen: dict[CoverageReading, None] = {}
     determinations: list[Determination] = []
     unmatched: list[tuple[Reading, CoverageReading]] = []
@@ -125,11 +125,15 @@ def decide(request: HookRequest, given: Circumstances) -> Generator[Need, Fetche
             seen.update(dict.fromkeys(found))
             determined = _determine(reading, found, request, coverages)
             determinations += [determined] if determined else []
-        elif given.answer_unmatched and is_live(reading):
+        elif given.answer_unmatched and is_live(reading) and not _is_anothers(_body(reading.order), request):
             found = yield from coverages.on(*_dates_and_names(reading, given))
             member = next((each for each in found if each.counts and each.membership is Membership.MEMBER), None)
             unmatched += [(reading, member)] if member and member.coverage.reference else []
     return Decision(request, readings, tuple(seen), tuple(determinations), tuple(unmatched))
+
+
+def _sent(request: HookRequest) -> Sent:
+    return Sent(request.prefetch, request.hook.prefetch, strict=request.version == "2.2")
 
 
 def _dates_and_names(reading: Reading, given: Circumstances) -> tuple[ServiceDates, CoverageNames]:
@@ -139,8 +143,7 @@ def _dates_and_names(reading: Reading, given: Circumstances) -> tuple[ServiceDat
 
 
 def _dates(order: Resource, appointment: Resource | None, given: Circumstances) -> ServiceDates:
-    booked = as_object(decode(appointment.raw, appointment.place)) if appointment else None
-    return service_dates(as_object(decode(order.raw, order.place)), given.today, given.zone, booked)
+    return service_dates(_body(order), given.today, given.zone, _body(appointment) if appointment else None)
 
 
 def _read_order(order: Resource, appointment: Resource | None, request: HookRequest, given: Circumstances) -> Reading:
@@ -151,8 +154,7 @@ def _read_order(order: Resource, appointment: Resource | None, request: HookRequ
     if not concerned:
         return Reading(order, appointment=appointment)
     body = decode(order.raw, order.place)
-    subject = reference_tail(as_object(body.get("subject")).get("reference"))
-    if subject and subject[0] == "Patient" and subject[1] != request.patient_id:
+    if _is_anothers(body, request):
         return Reading(order, passed_over="its subject is another patient than context.patientId")
     policy, recognition = max(
         ((policy, recognise(body, policy.vocabulary)) for policy in concerned),
@@ -162,6 +164,16 @@ def _read_order(order: Resource, appointment: Resource | None, request: HookRequ
         return Reading(order, policy=policy, recognition=recognition, appointment=appointment)
     dates = _dates(order, appointment, given)
     return Reading(order, None, policy, recognition, dates, policy.versions_over(dates.spans), appointment)
+
+
+def _body(order: Resource) -> Mapping[str, Any]:
+    return as_object(decode(order.raw, order.place))
+
+
+def _is_anothers(body: Mapping[str, Any], request: HookRequest) -> bool:
+    """Is the order's subject (nutrition order, vision prescription: ``patient``) another patient than ``context.patientId``?"""
+    subject = reference_tail(as_object(body.get("subject") or body.get("patient")).get("reference"))
+    return subject is not None and subject[0] == "Patient" and subject[1] != request.patient_id
 
 
 def _determine(reading: Reading, coverages: list[CoverageReading], request: HookRequest, had: Coverages) -> Determination | None:

@@ -5,13 +5,14 @@ Nothing is asked for that was sent.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+import re
+from collections.abc import Collection, Generator, Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from .errors import DataUnavailable
+from .errors import BadRequest, DataUnavailable
 from .fhir import Resource, as_object, bundle_resources, decode, next_page, resource
 from .hook_request import HookRequest
 from .membership import CoverageReading, Membership, read_coverage
@@ -19,37 +20,56 @@ from .needs import Fetched, Need
 from .policy import CoverageNames
 from .service_dates import ServiceDates
 
+#: A prefetch key is the client's text: told in a place only if it is an ordinary one.
+_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+
 
 class Sent:
     """The resources in the prefetch, looked at once, when first needed (CDS Hooks 2.0 "Prefetch Template").
 
     A key can be absent (not to be had), null or an empty Bundle (looked for, none there), a Bundle with more pages, a single
     resource, or an OperationOutcome (the client failed). Resources are found by type: real clients use their own keys.
+    What is no resource is refused under a key that was asked for if ``strict``, else passed over as if it were not there.
     """
 
-    def __init__(self, prefetch: Mapping[str, msgspec.Raw]) -> None:
+    def __init__(self, prefetch: Mapping[str, msgspec.Raw], asked_for: Collection[str] = (), strict: bool = False) -> None:
         self.resources: list[Resource] = []
         self.pages: list[str] = []
         self.answered: set[str] = set()
         for key, raw in prefetch.items():
-            self.add(key, bytes(raw))
+            try:
+                self.add(key, bytes(raw))
+            except BadRequest:
+                if strict and key in asked_for:
+                    raise
 
-    def add(self, key: str, raw: bytes) -> None:
-        """Take in what stands under ``key``; raises BadRequest if it is no resource."""
+    def add(self, key: str, raw: bytes) -> bool:
+        """Take in what stands under ``key``; False if it tells that looking failed. Raises BadRequest if it is no resource."""
         if raw.strip() == b"null":
             self.answered.add(key)
-            return
-        found = resource(raw, f"prefetch.{key}")
+            return True
+        found = resource(raw, f"prefetch.{key if _KEY.fullmatch(key) else '?'}")
         if found.resource_type == "OperationOutcome":
-            return
-        self.answered.add(key)
+            return False
         if found.resource_type != "Bundle":
             self.resources.append(found)
-            return
-        self.resources += [each for each in bundle_resources(found) if each.resource_type != "OperationOutcome"]
+            self.answered.add(key)
+            return True
+        entries = [each for each in bundle_resources(found) if each.resource_type != "OperationOutcome"]
+        self.resources += entries
+        self.answered.add(key)
         page = next_page(found)
-        if page:
+        # only more Coverages are ever looked for: the next page of a Bundle of something else is not worth the call
+        if page and (key == "coverage" or any(each.resource_type == "Coverage" for each in entries)):
             self.pages.append(page)
+        return True
+
+    def add_fetched(self, key: str, raw: bytes) -> bool:
+        """As ``add``, for what a FHIR server answered; what is no resource is a failure of that server, not of the caller."""
+        try:
+            return self.add(key, raw)
+        except BadRequest:
+            return False
 
     def of(self, resource_type: str) -> list[Resource]:
         """All resources of one type, in the order they came."""
@@ -68,7 +88,7 @@ def orders_referred_to(request: HookRequest, sent: Sent) -> Generator[Need, Fetc
             technical |= fetched.is_technical
             if fetched.raw is not None:
                 order = resource(fetched.raw, f"context.{request.hook.orders_in}[{index}]")
-        if order is not None and order.resource_type == "ServiceRequest":
+        if order is not None and (order.resource_type, order.id) == reference:
             pairs.append((order, request.appointments.get(reference)))
     if not pairs and (technical or "serviceRequests" not in sent.answered):
         raise DataUnavailable(
@@ -88,12 +108,13 @@ class Coverages:
         self.zone = zone
         self.looked = False
         self.failed_payor = False
+        self.failed_page = False
         self.asked: set[tuple[str, str]] = set()
 
     @property
     def were_to_be_had(self) -> bool:
-        """Were Coverages sent, or looked for by the client or by us, even if there are none?"""
-        return bool(self.sent.of("Coverage")) or "coverage" in self.sent.answered
+        """Were Coverages sent, or looked for to the last page by the client or by us, even if there are none?"""
+        return bool(self.sent.of("Coverage")) or ("coverage" in self.sent.answered and not self.failed_page)
 
     def on(self, dates: ServiceDates, names: CoverageNames) -> Generator[Need, Fetched, list[CoverageReading]]:
         """Read every Coverage against ``dates`` and the ``names`` of a policy."""
@@ -115,19 +136,20 @@ class Coverages:
         self.looked = True
         fetched = yield Need("search", "Coverage", query=(("patient", self.request.patient_id), ("status", "active")))
         if fetched.raw is not None:
-            self.sent.add("coverage", fetched.raw)
+            self.sent.add_fetched("coverage", fetched.raw)
 
     def _next_page(self) -> Generator[Need, Fetched, None]:
+        self.looked = True
         fetched = yield Need("page", "Bundle", url=self.sent.pages.pop(0))
-        if fetched.raw is not None:
-            self.sent.add("coverage", fetched.raw)
+        if fetched.raw is None or not self.sent.add_fetched("coverage", fetched.raw):
+            self.failed_page = True
 
     def _read_payor(self, payor: tuple[str, str]) -> Generator[Need, Fetched, None]:
         self.asked.add(payor)
         fetched = yield Need("read", *payor)
         self.failed_payor |= fetched.is_technical
         if fetched.raw is not None:
-            self.sent.add("organizations", fetched.raw)
+            self.sent.add_fetched("organizations", fetched.raw)
 
     def _read(self, dates: ServiceDates, names: CoverageNames) -> list[CoverageReading]:
         organizations = _by_reference(self.sent.of("Organization"))
