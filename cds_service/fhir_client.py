@@ -69,7 +69,7 @@ class FhirClient:
         settings: Settings,
         *,
         on_fetch: OnFetch | None = None,
-        max_concurrent: int = 8,
+        max_concurrent: int = 4,
         resolve: Resolve = system_resolve,
         now: Clock = time.monotonic,
         tls: ssl.SSLContext | None = None,

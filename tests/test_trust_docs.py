@@ -1,0 +1,43 @@
+"""docs/SECURITY.md and docs/client-keys.md say what the code does: names of tests, of keys and of checks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cds_service.clients import Client
+from cds_service.key_set import ALGORITHMS
+
+ROOT = Path(__file__).parent.parent
+SECURITY = (ROOT / "docs" / "SECURITY.md").read_text(encoding="utf-8")
+KEYS = (ROOT / "docs" / "client-keys.md").read_text(encoding="utf-8")
+TESTS = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
+CODE = "\n".join((ROOT / "cds_service" / f"{name}.py").read_text() for name in ("auth", "token_claims", "jwks", "key_set"))
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(test_\w+)`", SECURITY))))
+def test_each_test_that_the_threat_model_names_exists(name: str) -> None:
+    assert f"def {name}(" in TESTS
+
+
+@pytest.mark.parametrize("key", Client.__struct_fields__)
+def test_each_key_of_the_clients_file_is_described(key: str) -> None:
+    assert f"\n| `{key}` |" in KEYS
+
+
+def test_the_algorithms_that_may_be_listed_are_described() -> None:
+    assert " ".join(f"`{name}`" for name in ALGORITHMS) in KEYS
+
+
+def test_each_check_that_the_log_may_name_is_described() -> None:
+    checks = set(re.findall(r'(?:NotAuthenticated|JwksError)\(\s*"([a-z-]+)"', CODE)) | {
+        "unknown-kid",
+        "key-symmetric",
+        "key-type",
+    }
+    assert len(checks) > 20
+    table = KEYS.partition("## When the answer is 401")[2]
+    # Why a set of keys could not be used stands in the line before, as jwks_fetch_failed.
+    assert {check for check in checks if f"`{check}`" not in table} <= {"jwks-malformed", "jwks-too-large"}
