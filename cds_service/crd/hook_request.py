@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from .errors import BadRequest, ConstraintBroken, TooLarge
-from .fhir import Resource, as_list, as_object, as_text, bundle_resources, decode, members, reference_tail, resource, too_deep
+from .fhir import Resource, as_list, as_object, as_text, bundle_resources, decode, reference_tail, resource, too_deep
 from .hooks import CRD_VERSIONS, HOOK_NAMES, CrdVersion, Hook
 
 #: More orders than this in one call are refused: no order entry signs so many, and each costs a reading.
@@ -98,7 +98,6 @@ class _DispatchContext(msgspec.Struct, rename="camel"):
 
 
 _envelopes = msgspec.json.Decoder(_Envelope)
-_patient_contexts = msgspec.json.Decoder(_PatientContext)
 _order_contexts = msgspec.json.Decoder(_OrderContext)
 _select_contexts = msgspec.json.Decoder(_SelectContext)
 _appointment_contexts = msgspec.json.Decoder(_AppointmentContext)
@@ -128,9 +127,6 @@ def parse_hook_request(body: bytes, hook: Hook) -> HookRequest:
         return HookRequest(**shared, **_dispatched(envelope.context))
     if hook.orders_in == "appointments":
         return HookRequest(**shared, **_appointments(envelope.context))
-    if shared["version"] != "2.2" and _has_no_drafts(envelope.context):
-        context: _PatientContext = _parse(_patient_contexts, envelope.context, "context")
-        return HookRequest(**shared, patient_id=bare_id(context.patient_id), orders=())
     return HookRequest(**shared, **_drafts(envelope.context, hook))
 
 
@@ -215,14 +211,6 @@ def _bundle(raw: msgspec.Raw, place: str) -> Resource:
     if bundle.resource_type != "Bundle":
         raise BadRequest(place, "is not a Bundle", "Send a FHIR R4 Bundle, its resourceType with it")
     return bundle
-
-
-def _has_no_drafts(context: msgspec.Raw) -> bool:
-    """Does the context lack ``draftOrders`` altogether? The CDS Hooks Sandbox sends it so while nothing is ordered yet."""
-    try:
-        return "draftOrders" not in members(context)
-    except msgspec.MsgspecError:
-        return False
 
 
 def _drafts(raw: msgspec.Raw, hook: Hook) -> dict[str, Any]:
