@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import unicodedata
 from collections.abc import Iterator, Mapping
+from datetime import date
 from enum import Enum
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -59,7 +60,9 @@ class CoverageReading(msgspec.Struct, frozen=True):
 
 def _words(text: str) -> str:
     """``text`` as lower-case words with one space around each; brand names written apart or together count the same."""
-    folded = unicodedata.normalize("NFKD", text[:400]).casefold()
+    # marks first: NFKD would make of "Advantage™" one word, "AdvantageTM"
+    unmarked = "".join(" " if char in "®©™℠" else char for char in text[:400] if unicodedata.category(char) != "Cf")
+    folded = unicodedata.normalize("NFKD", unmarked).casefold()
     plain = "".join(char if char.isalnum() else " " for char in folded if not unicodedata.combining(char))
     words = [word for word in plain.split() if word not in ("and", "of", "the", "inc", "llc", "co", "company", "corp")]
     joined = f" {' '.join(words)} "
@@ -83,6 +86,7 @@ class _Names(msgspec.Struct, frozen=True):
 
     insurer: tuple[str, ...]
     plan: tuple[str, ...]
+    other_plans: tuple[str, ...]
     brands: tuple[str, ...]
     home: tuple[str, ...]
     generic: frozenset[str]
@@ -99,6 +103,7 @@ def _names(names: CoverageNames) -> _Names:
     return _Names(
         words(names.insurer_names),
         words(names.plan_names),
+        words(names.other_plans),
         words(names.shared_brands),
         words(names.home),
         frozenset(word.strip() for word in words(names.generic_words)),
@@ -113,11 +118,14 @@ def _has(words: str, names: tuple[str, ...]) -> bool:
 
 
 def _rest(words: str, names: _Names) -> list[str]:
-    """The words of a name that are neither ours, nor a shared brand, nor generic: what makes it somebody's or something's."""
+    """The words of a name that are neither ours, nor a shared brand, nor generic: what makes it somebody's or something's.
+
+    A number, or a code such as a contract number ("H0104"), is nobody's name.
+    """
     for known in (*names.insurer, *names.plan, *names.brands, *names.home):
         while known in words:
             words = words.replace(known, " ", 1)
-    return [word for word in words.split() if word not in names.generic and not word.isdigit()]
+    return [word for word in words.split() if word not in names.generic and not any(char.isdigit() for char in word)]
 
 
 def read_coverage(
@@ -160,15 +168,21 @@ def _inactive(body: Mapping[str, Any], dates: ServiceDates, zone: ZoneInfo) -> s
         return "its status is not active"
     period = as_object(body.get("period"))
     start, end = parse_fhir_date(period.get("start"), zone), parse_fhir_date(period.get("end"), zone)
-    if start and all(span.last < start.first for span in dates.spans):
+    first, last = start.first if start else date.min, end.last if end else date.max
+    if any(span.touches(first, last) for span in dates.spans):
+        return None
+    if all(span.last < first for span in dates.spans):
         return "its period begins after the date of service"
-    if end and all(span.first > end.last for span in dates.spans):
+    if all(span.first > last for span in dates.spans):
         return "its period ended before the date of service"
-    return None
+    return "its period does not touch the date of service"
 
 
 class _Payor(msgspec.Struct, frozen=True):
-    """One payor: its names, words in its identifiers, the identifiers as (system, value), and where to read more of it."""
+    """One payor: its names, what else may spell ours, its identifiers as (system, value), and where to read more of it.
+
+    ``hints`` are further names, identifiers and their assigners: they can tell that a payor is ours, never that it is not.
+    """
 
     texts: tuple[str, ...]
     hints: tuple[str, ...]
@@ -189,11 +203,11 @@ def _payors(body: Mapping[str, Any], organizations: Mapping[tuple[str, str], Map
         sent = None
         if isinstance(reference, str):
             sent = contained.get(reference) or organizations.get(("", reference)) or (organizations.get(tail) if tail else None)
-        texts = [as_text(payor.get("display")), *_organization_texts(sent or {})]
+        texts = [as_text(payor.get("display")), as_text((sent or {}).get("name"))]
         identifiers = [as_object(each) for each in (payor.get("identifier"), *as_list((sent or {}).get("identifier")))]
-        hints = [
-            as_text(text) for each in identifiers for text in (each.get("value"), as_object(each.get("assigner")).get("display"))
-        ]
+        hints = [as_text(alias) for alias in as_list((sent or {}).get("alias"))]
+        for each in identifiers:
+            hints += [as_text(each.get("value")), as_text(as_object(each.get("assigner")).get("display"))]
         to_read = tail if sent is None and tail and tail[0] == "Organization" else None
         yield _Payor(
             tuple(text for text in texts if text),
@@ -203,19 +217,22 @@ def _payors(body: Mapping[str, Any], organizations: Mapping[tuple[str, str], Map
         )
 
 
-def _organization_texts(organization: Mapping[str, Any]) -> list[str | None]:
-    return [as_text(organization.get("name")), *(as_text(alias) for alias in as_list(organization.get("alias")))]
+def _class_names(body: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
+    """Each name and value in the Coverage's classes, and whether it is the name of a plan.
 
-
-def _class_names(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(kind, name) of each class of the Coverage; its value stands in where it has no name and reads like words."""
+    Where a plan has no name its value stands in, if it reads like words; else that is a code, and may stand for any plan.
+    """
     for each in as_list(body.get("class")):
         each = as_object(each)
         concept = as_object(each.get("type"))
-        kind = next((str(coding.get("code")) for coding in codings(concept)), as_text(concept.get("text")) or "")
-        for text in (as_text(each.get("name")), as_text(each.get("value"))):
-            if text:
-                yield kind.lower(), text
+        said = (concept.get("text"), *(coding.get("code") for coding in codings(concept)))
+        kinds = {str(kind).strip().lower() for kind in said}
+        is_plan = bool(kinds & {"plan", "subplan"})
+        name, value = as_text(each.get("name")), as_text(each.get("value"))
+        if name:
+            yield is_plan, name
+        if value:
+            yield is_plan and not name and " " in value.strip(), value
 
 
 def _type_texts(body: Mapping[str, Any]) -> Iterator[str]:
@@ -228,23 +245,24 @@ def _type_texts(body: Mapping[str, Any]) -> Iterator[str]:
 def _identify(body: Mapping[str, Any], payors: list[_Payor], names: _Names) -> tuple[Insurer, Membership, str]:
     """The insurer, what it makes of the patient, and why, from names and identifiers."""
     insurers = {found for payor in payors for found in _insurers_named(payor, names)}
-    classes = [(kind, _words(name)) for kind, name in _class_names(body)]
-    others = [_words(text) for text in _type_texts(body)]
-    product_words = [words for _, words in classes] + others
-    if not insurers & {Insurer.OURS, Insurer.OTHER}:
+    classes = [(is_plan, _words(name)) for is_plan, name in _class_names(body)]
+    product_words = [words for _, words in classes] + [_words(text) for text in _type_texts(body)]
+    if not insurers:
         insurers |= {Insurer.OURS for words in product_words if _is_ours(words, names)}
-    if Insurer.OURS not in insurers and any(_has(words, names.plan) and _is_elsewhere(words, names) for words in product_words):
+    if Insurer.OURS not in insurers and any(_is_elsewhere(words, names) for words in product_words):
         insurers.add(Insurer.OTHER)
     if Insurer.OTHER in insurers and Insurer.OURS in insurers:
         return Insurer.UNKNOWN, Membership.UNKNOWN, "its payor is named both as ours and as another's"
     if Insurer.OTHER in insurers:
         return Insurer.OTHER, Membership.OTHER, "its payor is another insurer, or the like-named product of another state"
-    payor_words = [_words(text) for payor in payors for text in payor.texts]
-    is_plan = any(_has(words, names.plan) for words in (*payor_words, *product_words))
+    all_words = [_words(text) for payor in payors for text in (*payor.texts, *payor.hints)] + product_words
+    is_plan = any(_has(words, names.plan) for words in all_words)
     if Insurer.OURS in insurers:
         if is_plan:
             return Insurer.OURS, Membership.MEMBER, "payor and plan are ours"
-        if any(kind in ("plan", "subplan") and _names_a_plan(words, names) for kind, words in classes):
+        if any(_has(words, names.other_plans) for words in all_words) or any(
+            is_name and _names_a_plan(words, names) for is_name, words in classes
+        ):
             return Insurer.OURS, Membership.OTHER, "our insurer, but it names another plan"
         return Insurer.OURS, Membership.UNKNOWN, "our insurer, but no plan is named"
     if is_plan:
@@ -258,11 +276,19 @@ def _names_a_plan(words: str, names: _Names) -> bool:
 
 
 def _is_ours(words: str, names: _Names) -> bool:
-    return _has(words, names.insurer) or (_has(words, names.plan) and _has(words, names.home))
+    """Our insurer's name; or our state's with our plan's name, or with a shared brand and nothing that is somebody's."""
+    if _has(words, names.insurer):
+        return True
+    if not _has(words, names.home) or _has(words, names.elsewhere):
+        return False
+    return _has(words, names.plan) or (_has(words, names.brands) and not _rest(words, names))
 
 
 def _is_elsewhere(words: str, names: _Names) -> bool:
-    return _has(words, names.elsewhere) and not _is_ours(words, names)
+    """A shared brand or our plan's name, with the name of another state or of a company there."""
+    if _is_ours(words, names) or not _has(words, names.elsewhere):
+        return False
+    return _has(words, names.plan) or _has(words, names.brands)
 
 
 def _insurers_named(payor: _Payor, names: _Names) -> Iterator[Insurer]:

@@ -107,6 +107,7 @@ class CoverageNames(_Part, frozen=True, kw_only=True):
 
     insurer_names: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
     plan_names: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
+    other_plans: tuple[Text, ...] = ()
     shared_brands: tuple[Text, ...] = ()
     home: tuple[Text, ...] = ()
     generic_words: tuple[Text, ...] = ()
