@@ -1,6 +1,6 @@
 """Reduce the published CRD 2.0.1 package to what the profile test needs.
 
-    python -m tests.conformance.reduce_package path/to/unpacked/package > tests/data/crd-2.0.1.json
+python -m tests.conformance.reduce_package path/to/unpacked/package > tests/data/crd-2.0.1.json
 """
 
 from __future__ import annotations
@@ -49,4 +49,4 @@ def _codes(value_set: dict[str, Any]) -> list[str]:
 
 if __name__ == "__main__":
     json.dump(reduced(Path(sys.argv[1])), sys.stdout, indent=1)
-    print()
+    sys.stdout.write("\n")

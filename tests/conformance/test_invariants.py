@@ -6,6 +6,8 @@ Expressions: the StructureDefinition of CRD 2.0.1, and CRD 2.2.1's ``input/fsh/e
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from fhirpathpy import evaluate
 
@@ -66,16 +68,12 @@ INVARIANTS = {
     },
 }
 #: crd-respci1 of CRD 2.2.1's CRDHooksResponse-coverageInformation: on the updated resource.
-RESPCI1 = (
-    "extension.where(url = 'http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information').count() >= 1"
-)
+RESPCI1 = "extension.where(url = 'http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information').count() >= 1"
 
 
 def _with_generic_values(extension: Json) -> Json:
     """``extension`` with FHIRPath's ``value`` for ``valueCode`` and its like: the library resolves choices only with a model."""
-    parts = [
-        {("value" if name.startswith("value") else name): value for name, value in part.items()} for part in extension["extension"]
-    ]
+    parts = [{re.sub("^value.*", "value", name): value for name, value in part.items()} for part in extension["extension"]]
     return extension | {"extension": parts}
 
 
