@@ -13,7 +13,7 @@ import msgspec
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from cds_service import gate, pages, views
+from cds_service import gate, metrics, observing, pages, views
 from cds_service.auth import Authenticator, NotAuthenticated
 from cds_service.clients import Client, load_clients
 from cds_service.crd.errors import CallError, operation_outcome
@@ -51,14 +51,16 @@ def create_app(
         settings=settings,
         policies=load_policies(settings.policies) if policies is None else policies,
         public_url=(settings.public_url or public_url).rstrip("/"),
-        fhir=fhir or FhirClient(settings),
+        fhir=fhir or FhirClient(settings, on_fetch=metrics.count_fetch),
         now=now,
         new_id=new_id,
         zone=ZoneInfo(settings.timezone),
         authenticator=None if clients is None else _authenticator(clients, settings, store),
         origins=frozenset(origin for client in clients or () for origin in client.origins),
         store=store,
+        on_record_failure=metrics.count_record_failure,
     )
+    observing.watch(app)
     app.before_request(gate.check_caller)
     app.register_blueprint(views.blueprint)
     app.register_blueprint(pages.blueprint)
@@ -86,7 +88,12 @@ def _authenticator(clients: tuple[Client, ...], settings: Settings, store: Store
         assert store is not None
         return store.token_is_new(client, jti, int(exp))
 
-    return Authenticator(clients, seen=seen if store else None, private_hosts=settings.private_hosts)
+    return Authenticator(
+        clients,
+        seen=seen if store else None,
+        private_hosts=settings.private_hosts,
+        on_store_down=metrics.count_store_down,
+    )
 
 
 class _OneSlash:
@@ -120,17 +127,20 @@ def _json(status: int, body: Any) -> Response:
 
 
 def _call_error(error: CallError) -> Response:
+    observing.note_error(error)
     return _json(error.status, operation_outcome(error))
 
 
 def _not_authenticated(error: NotAuthenticated) -> Response:
     """401 says nothing about why (CDS Hooks best practices); the log does."""
+    observing.note_error(error)
     answer = _outcome(401, "login", "The call is not authenticated.")
     answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
 
 
-def _not_local(_error: gate.NotLocal) -> Response:
+def _not_local(error: gate.NotLocal) -> Response:
+    observing.note_error(error)
     return _outcome(403, "forbidden", "Without CDS_SERVICE_MODE this service answers local calls only. Set it to open or jwt.")
 
 
@@ -146,8 +156,9 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
     return answer
 
 
-def _unexpected(_error: Exception) -> Response:
+def _unexpected(error: Exception) -> Response:
     """A defect of ours: the caller gets no trace of it."""
+    observing.note_exception(error)
     return _outcome(500, "exception", "The service failed on this request; it has been logged. Other requests are served.")
 
 

@@ -86,6 +86,16 @@ class Settings(BaseSettings):
             raise ValueError("is no IANA time zone; write for example America/Chicago") from error
         return value
 
+    @field_validator("metrics_address")
+    @classmethod
+    def _is_host_and_port(cls, value: str | None) -> str | None:
+        if value is None or value.strip().lower() == "off":
+            return None
+        host, _, port = value.strip().rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise ValueError("is no address; write host:port, for example 127.0.0.1:9464, or off")
+        return value.strip()
+
     @field_validator("public_url")
     @classmethod
     def _is_address(cls, value: str | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from flask import Blueprint, Response, request
 
-from cds_service import gate
+from cds_service import gate, observing
 from cds_service.crd.cards import render_response
 from cds_service.crd.determination import decide
 from cds_service.crd.errors import BadRequest, CallError, NotJson, TooLarge, UnknownService
@@ -40,6 +40,7 @@ def call_service(service_id: str) -> Response:
     body = read_body(parts.settings.max_body)
     hook_request = parse_hook_request(body, hook)
     call = Call(parts.new_id(), parts.now(), caller.name if caller else None, body, hook_request, parts.today)
+    observing.note_call(hook_request, call.call_id)
     try:
         with Fetching(parts.fhir, hook_request.fhir, caller.fhir_servers if caller else None, call.fetched) as fetching:
             decision = run(decide(hook_request, parts.circumstances(call.today)), fetching.fetch)
@@ -47,7 +48,9 @@ def call_service(service_id: str) -> Response:
         keep_error(parts, call, error)
         raise
     response = render_response(decision, parts.policies, parts.presentation(call.today))
-    return _json(keep(parts, call, decision, response).body)
+    answered = keep(parts, call, decision, response)
+    observing.note_answer(decision, answered)
+    return _json(answered.body)
 
 
 @blueprint.post("/cds-services/<service_id>/feedback")
@@ -59,6 +62,7 @@ def take_feedback(service_id: str) -> Response:
     items = parse_feedback(read_body(parts.settings.max_body))
     if parts.store is not None:
         parts.store.record_feedback(service_id, caller.name if caller else None, items)
+    observing.note_feedback(items)
     return _json(b"{}")
 
 

@@ -1,0 +1,208 @@
+"""Runs the application under granian, the production server; ``docs/operations.md`` says why that one, with figures.
+
+The parent process checks the settings, imports everything, warms it up and forks the workers; it then only replaces workers
+that died and serves the metrics.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import shlex
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+import structlog
+
+from cds_service import logs, metrics
+from cds_service.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from cds_service.crd.policy import Policy
+    from cds_service.records import Store
+    from cds_service.wsgi_bridge import WsgiBridge
+
+#: Seconds in which a request's head must have come in, after which an idle connection is closed too.
+HEAD_SECONDS = 10
+
+#: Seconds that answers in progress may take after SIGTERM.
+STOP_SECONDS = 30
+
+#: granian ends when a worker dies twice within about five seconds; it is started again, unless this often in a row at once.
+_RESTARTS = 5
+_AT_ONCE = 10.0
+
+_log = structlog.get_logger(__name__)
+
+
+def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serve on ``host``:``port`` until SIGTERM or SIGINT; port 0 means any free one.
+
+    Raises SettingsError, PolicyError, ClientsError and RecordsMisconfigured before anything listens, and SystemExit when
+    workers die again and again as soon as they start.
+    """
+    from cds_service.auth import check_bind
+
+    check_bind(settings, host)
+    port = _checked_port(host, port)
+    logs.configure_logs()
+    with ExitStack() as at_end:
+        if settings.metrics_address:
+            _serve_metrics(settings.metrics_address, at_end)
+        public_url = settings.public_url or f"http://{_in_url(host)}:{port}"
+        make = _prepare(settings, public_url)
+        _greet(public_url, settings)
+        _serve(make, host, port, workers)
+
+
+def _checked_port(host: str, port: int) -> int:
+    """``port``, or a free one for 0. granian shares a port with others that do (SO_REUSEPORT), also with a second service."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(found[0], socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(found[4])
+            return int(trial.getsockname()[1])
+    except OSError as error:
+        raise SettingsError(f"{host}:{port} cannot be listened on ({error.strerror}); choose another --host or --port") from None
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _serve_metrics(address: str, at_end: ExitStack) -> None:
+    end = metrics.share()
+    if end is None:
+        return
+    at_end.callback(end)
+    host, _, port = address.rpartition(":")
+    stop = metrics.serve_metrics(host.strip("[]"), int(port))
+    if stop is not None:
+        at_end.callback(stop)
+
+
+def _prepare(settings: Settings, public_url: str) -> Callable[[], WsgiBridge]:
+    """Do all that workers have in common: a fork then serves within milliseconds, and shares the memory."""
+    from cds_service import app, warm_up, wsgi_bridge  # noqa: F401  # what only the workers use is imported here too
+    from cds_service.policy_files import load_policies
+    from cds_service.records import RecordsMisconfigured, RecordsUnavailable, open_store
+
+    policies = load_policies(settings.policies)
+    app.create_app(settings, public_url=public_url, policies=policies)  # what is wrong stops the start here, not in each worker
+    store = open_store(settings, on_lost=metrics.count_record_failure)
+    try:
+        store.keep_policies({policy.id: Path(policy.file).read_bytes() for policy in policies})
+    except RecordsUnavailable as error:
+        raise RecordsMisconfigured(f"{store.url} cannot be written ({error})") from None
+    finally:
+        store.close()
+    for notice in store.notices:
+        click.echo(notice, err=True)
+    warm_up.warm_up(policies)
+    gc.collect()
+    gc.freeze()
+    return partial(_make_worker, settings, public_url, policies, store)
+
+
+def _make_worker(settings: Settings, public_url: str, policies: tuple[Policy, ...], store: Store) -> WsgiBridge:
+    """The application of one worker, called in its process."""
+    from cds_service.app import create_app
+    from cds_service.services import Services
+    from cds_service.wsgi_bridge import WsgiBridge
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that closes tells the parent, which stops the workers in order
+    app = create_app(settings, public_url=public_url, policies=policies, store=store)
+    parts: Services = app.extensions["cds_service"]
+    if parts.authenticator is not None:
+        parts.authenticator.warm_up()
+    metrics.count_worker()
+    gc.collect()
+    gc.freeze()
+    return WsgiBridge(app.wsgi_app, max_body=settings.max_body, refusal=_refusal, on_stop=store.close)
+
+
+def _refusal(status: int, sentence: str) -> bytes:
+    """The body of an answer to a request that did not reach the application."""
+    _log.warning("not_read", status=status)
+    code = {408: "timeout", 500: "exception", 503: "throttled"}.get(status, "structure")
+    issue = {"severity": "error", "code": code, "diagnostics": sentence}
+    return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": [issue]})
+
+
+def _serve(make: Callable[[], WsgiBridge], host: str, port: int, workers: int) -> None:
+    multiprocessing.set_start_method("fork", force=True)
+    short_lives = 0
+    while True:
+        server = _granian(host, port, workers)
+        started = time.monotonic()
+        try:
+            server.serve(target_loader=make, wrap_loader=False)
+        except SystemExit:
+            # granian gives up when a worker dies twice within some seconds. One bad day of two workers is no reason to stop.
+            if not server.interrupt_signal:
+                short_lives = short_lives + 1 if time.monotonic() - started < _AT_ONCE else 0
+                _log.error("server_restarts", count=short_lives)
+                if short_lives >= _RESTARTS:
+                    raise
+                continue
+        return
+
+
+def _granian(host: str, port: int, workers: int) -> Any:
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces, RuntimeModes
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+
+    # To our handler (logs.py), in place of granian's own on standard output.
+    to_root = {"handlers": [], "propagate": True}
+    return Granian(
+        "cds_service",
+        address=host,
+        port=port,
+        interface=Interfaces.RSGI,
+        runtime_mode=RuntimeModes.st,
+        workers=workers,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_SECONDS * 1000, max_buffer_size=65536),
+        websockets=False,
+        backlog=1024,
+        backpressure=1024,
+        respawn_failed_workers=True,
+        respawn_interval=0.1,
+        workers_kill_timeout=STOP_SECONDS,
+        log_level=LogLevels.warning,
+        log_dictconfig={"handlers": {}, "formatters": {}, "loggers": {"_granian": to_root, "granian.access": to_root}},
+    )
+
+
+_EXAMPLE = "order-sign-after-the-change.request.json"
+
+
+def _greet(public_url: str, settings: Settings) -> None:
+    """Tell the person at the terminal where to look, and a line to try that answers a card."""
+    example = Path(__file__).parent / "examples" / _EXAMPLE
+    lines = [f"cds-service listens on {public_url}", f"  look at  {public_url}/"]
+    if example.is_file() and settings.mode != "jwt":
+        shown = min((example, _relative(example.resolve())), key=lambda path: len(str(path)))
+        address = f"{public_url}/cds-services/order-sign-crd"
+        lines.append(f"  try      curl -s -H 'Content-Type: application/json' -d @{shlex.quote(str(shown))} {address}")
+    else:
+        lines.append(f"  try      curl -s {public_url}/cds-services")
+    click.echo("\n".join(lines), err=True)
+
+
+def _relative(path: Path) -> Path:
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
