@@ -85,26 +85,26 @@ def parse_feedback(body: bytes) -> tuple[FeedbackItem, ...]:
             'Send {"feedback": [{"card", "outcome", "outcomeTimestamp", ...}]} as CDS Hooks 2.0 defines it',
         ) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise BadRequest("", "The body is not JSON in UTF-8", "Send a JSON object with a member feedback") from None
+        raise BadRequest("", "the body is not JSON in UTF-8", "Send a JSON object with a member feedback") from None
     if not items:
-        raise BadRequest("feedback", "The list is empty", "Send one item for each card that was accepted or overridden")
+        raise BadRequest("feedback", "the list is empty", "Send one item for each card that was accepted or overridden")
     if len(items) > MOST_ITEMS:
-        raise TooLarge("feedback", f"There are more than {MOST_ITEMS} items", "Send them in several calls")
+        raise TooLarge("feedback", f"there are more than {MOST_ITEMS} items", "Send them in several calls")
     return tuple(_checked(item, f"feedback[{number}]") for number, item in enumerate(items))
 
 
 def _checked(item: _Item, place: str) -> FeedbackItem:
     if not item.card.strip():
-        raise BadRequest(f"{place}.card", "The card's id is empty", "Send the uuid of the card")
+        raise BadRequest(f"{place}.card", "the card's id is empty", "Send the uuid of the card")
     if item.outcome not in _OUTCOMES:
-        raise BadRequest(f"{place}.outcome", "The outcome is neither accepted nor overridden", "Send accepted or overridden")
+        raise BadRequest(f"{place}.outcome", "the outcome is neither accepted nor overridden", "Send accepted or overridden")
     if item.outcome_timestamp.tzinfo is None:
         raise BadRequest(
-            f"{place}.outcomeTimestamp", "The time has no offset", "Send RFC 3339 in UTC, such as 2026-01-31T09:30:00Z"
+            f"{place}.outcomeTimestamp", "the time has no offset", "Send RFC 3339 in UTC, such as 2026-01-31T09:30:00Z"
         )
     if item.outcome == "accepted" and item.accepted_suggestions is None:
         raise BadRequest(
-            f"{place}.acceptedSuggestions", "Missing, though the card was accepted", "Send the uuid of each suggestion taken"
+            f"{place}.acceptedSuggestions", "missing, though the card was accepted", "Send the uuid of each suggestion taken"
         )
     told = item.override_reason if item.outcome == "overridden" else None
     coding = told.reason if told else None
@@ -122,4 +122,5 @@ def _checked(item: _Item, place: str) -> FeedbackItem:
 
 def _without_value(problem: str) -> str:
     # Messages about types and missing fields name only the schema; any other could quote the body.
-    return problem if problem.startswith(("Expected ", "Object missing required field", "Invalid RFC3339")) else "Not as defined"
+    known = ("Expected ", "Object missing required field", "Invalid RFC3339")
+    return problem[0].lower() + problem[1:] if problem.startswith(known) else "not as defined"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,7 +24,11 @@ _CONNECTIONS = 8
 
 
 class ConnectionLost(RecordsUnavailable):
-    """The pooled connection was dead; whether the commit arrived is not known."""
+    """The connection broke. ``may_be_written``: the commit was on its way, and whether it arrived is not known."""
+
+    def __init__(self, reason: str, *, may_be_written: bool) -> None:
+        super().__init__(reason)
+        self.may_be_written = may_be_written
 
 
 class RowTaken(RecordsUnavailable):
@@ -42,6 +47,8 @@ class Driver:
         self._is_durable = is_durable
         self._errors: Any = engine.dialect.loaded_dbapi
         self._embedded = is_embedded(engine.url)
+        refused = (self._errors.ProgrammingError, self._errors.InterfaceError) if self._embedded else ()
+        self._unstorable: Any = (self._errors.DataError, TypeError, ValueError, OverflowError, *refused)
         # Threads of one process queue here rather than in SQLite's busy handler, which sleeps ever longer.
         self._turn = threading.BoundedSemaphore(1 if self._embedded else _CONNECTIONS)
         # Checked out of the engine's pool for good: going through it costs a tenth of a small transaction.
@@ -59,13 +66,22 @@ class Driver:
         """
         errors = self._errors
         try:
-            return self._commit(steps)
+            return self._commit_again_if_lost(steps)
         except errors.IntegrityError:
             raise RowTaken("row taken") from None
-        except (errors.DataError, TypeError, ValueError, OverflowError) as error:
+        except self._unstorable as error:
             raise RecordUnstorable(reason(error)) from None
         except (errors.Error, sa.exc.SQLAlchemyError) as error:
             raise RecordsUnavailable(reason(error)) from None
+
+    def _commit_again_if_lost(self, steps: Sequence[Step]) -> int:
+        try:
+            return self._commit(steps)
+        except ConnectionLost as lost:
+            if lost.may_be_written:
+                raise
+            # The server closed it since its last use: on a new one, once.
+            return self._commit(steps)
 
     def dispose(self) -> None:
         """Close the connections held here, and the engine's."""
@@ -87,14 +103,22 @@ class Driver:
             raise RecordsUnavailable("other threads are still writing")
         try:
             connection = self._connection()
+            is_committing = False
             try:
                 written = self._run(connection, steps)
+                is_committing = True
+                connection.commit()
             except BaseException as error:
-                # Never used again: what state it is in depends on what went wrong.
+                # Never used again: what state it is in depends on what went wrong. Rolled back first, since SQLite
+                # keeps the lock of a closed connection for as long as a traceback holds its cursor.
                 is_lost = self._is_lost(error, connection)
+                with suppress(self._errors.Error):
+                    connection.rollback()
                 connection.invalidate()
                 if is_lost:
-                    raise ConnectionLost(reason(error)) from None
+                    # A server that was restarted has closed the others too.
+                    self.dispose()
+                    raise ConnectionLost(reason(error), may_be_written=is_committing) from None
                 raise
             self._idle.append(connection)
             return written
@@ -110,7 +134,6 @@ class Driver:
                 cursor.execute(statement, rows[0])
             elif rows:
                 cursor.executemany(statement, rows)
-        connection.commit()
         return int(cursor.rowcount)
 
     def _is_lost(self, error: Any, connection: Any) -> bool:

@@ -81,7 +81,8 @@ class LaterWriter:
     def _run(self) -> None:
         main = threading.main_thread()
         while True:
-            self._some.wait(self._age)
+            if not self._closed.is_set():
+                self._some.wait(self._age)
             is_last = self._closed.is_set() or not main.is_alive()
             if self._waiting:
                 if not is_last:

@@ -180,9 +180,7 @@ class Store:
         with self._opening:
             here, self._open = self._open, None
         if here is not None:
-            here.later.close()
-            here.token_driver.dispose()
-            here.driver.dispose()
+            here.close()
 
 
 class _Open:
@@ -198,18 +196,33 @@ class _Open:
         self.tokens = TokenWriter(self.token_driver)
         self.later = LaterWriter(self.writer.write, store._count_lost, self._tidy)
         self._retention_days, self._clock = store._retention_days, store._clock
-        self._next_tidying = time.monotonic()
+        self._next_tidying = time.monotonic() + _TIDY_SECONDS
+        self._tidying: threading.Thread | None = None
+        self._closing = threading.Event()
+
+    def close(self) -> None:
+        """Write what waits, end the threads, close the connections."""
+        self.later.close()
+        self._closing.set()
+        if self._tidying is not None:
+            self._tidying.join()
+        self.token_driver.dispose()
+        self.driver.dispose()
 
     def _tidy(self) -> None:
         """Start the tidying up when it is time; on a thread that may be stopped at any moment."""
-        if time.monotonic() >= self._next_tidying:
+        is_busy = self._tidying is not None and self._tidying.is_alive()
+        if time.monotonic() >= self._next_tidying and not is_busy:
             self._next_tidying = time.monotonic() + _TIDY_SECONDS
-            threading.Thread(target=self._tidy_up, name="records-tidy", daemon=True).start()
+            self._tidying = threading.Thread(target=self.tidy_up, name="records-tidy", daemon=True)
+            self._tidying.start()
 
-    def _tidy_up(self) -> None:
+    def tidy_up(self) -> None:
+        """Forget expired token ids, and purge what is past retention; a failure is logged."""
         try:
             self.tokens.forget_expired(self._clock().timestamp())
             if self._retention_days is not None:
-                upkeep.purge(self.engine, self._clock() - timedelta(days=self._retention_days))
+                before = self._clock() - timedelta(days=self._retention_days)
+                upkeep.purge(self.engine, before, self._closing.is_set)
         except RecordsUnavailable as error:
             _log.warning("records_not_tidied", reason=str(error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,14 +22,15 @@ _AT_A_TIME = 100
 _calls, _cards, _feedback = tables.calls, tables.cards, tables.feedback
 
 
-def purge(engine: sa.Engine, before: datetime) -> int:
+def purge(engine: sa.Engine, before: datetime, is_stopped: Callable[[], bool] = lambda: False) -> int:
     """Delete the calls that came in before ``before`` with all that hangs on them; how many calls.
 
-    Feedback goes with its call, and by itself when it was received before. Raises RecordsUnavailable.
+    Feedback goes with its call, and by itself when it was received before. ``is_stopped`` ends it between two
+    transactions. Raises RecordsUnavailable.
     """
     purged = 0
     oldest = sa.select(_calls.c.id).where(_calls.c.id < tables.first_row_id(before)).order_by(_calls.c.id).limit(_AT_A_TIME)
-    while True:
+    while not is_stopped():
         with writing(engine) as connection:
             ids = list(connection.execute(oldest).scalars())
             if not ids:
@@ -44,6 +45,7 @@ def purge(engine: sa.Engine, before: datetime) -> int:
             # Determinations and cards go with their call, by the foreign keys.
             connection.execute(_calls.delete().where(_calls.c.id.in_(ids)))
         purged += len(ids)
+    return purged
 
 
 def rekey(engine: sa.Engine, keyring: Keyring) -> int:

@@ -12,7 +12,7 @@ from cds_service.records import tables
 from cds_service.records.database import reading
 from cds_service.records.driver import ConnectionLost, Driver, RowTaken
 from cds_service.records.encryption import Keyring
-from cds_service.records.record import CallRecord, RecordsUnavailable, RecordUnstorable
+from cds_service.records.record import CallRecord, RecordUnstorable
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=str)
 _SAME_MILLISECOND = 8
@@ -47,13 +47,11 @@ class CallWriter:
             except RowTaken:
                 batch = self._elsewhere(batch)
             except ConnectionLost:
-                # The server may have closed it long ago: one more try, on a new one. Writing twice is no danger:
-                # a batch that did arrive clashes with itself and is then left out.
+                # Writing again is no danger: a batch that did arrive clashes with itself and is then left out.
                 if is_retry:
                     raise
                 is_retry = True
-                self._driver.dispose()
-        raise RecordsUnavailable("no free row")
+        raise RecordUnstorable("a constraint refuses it, or no row is free")
 
     def _steps(self, batch: Sequence[_Placed]) -> list[tuple[str, list[tuple[Any, ...]]]]:
         calls: list[tuple[Any, ...]] = []

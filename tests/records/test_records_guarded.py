@@ -1,0 +1,276 @@
+"""Patient data is sealed, keys rotate, files are private, and a store that is not fit is refused at the start."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from conftest import KEY, OTHER_KEY, SECRETS, a_call, a_determination, environment  # type: ignore[import-not-found]
+
+import cds_service.migrations
+from cds_service.crd.feedback import FeedbackItem
+from cds_service.records import RecordsMisconfigured, RecordUnreadable, Store, open_store, tables, upgrade_database
+from cds_service.records.encryption import Keyring, parse_keys
+from cds_service.settings import Settings, load_settings
+
+Rows = Callable[[str], list[Any]]
+
+
+def an_override(card: str, **changes: Any) -> FeedbackItem:
+    values: dict[str, Any] = {"card": card, "outcome": "overridden", "outcome_at": datetime.now(UTC), **changes}
+    return FeedbackItem(**values)
+
+
+@pytest.mark.requirement("found-37")
+def test_no_word_of_the_patient_can_be_read_in_the_database(store: Store, rows: Rows) -> None:
+    call = a_call(a_determination(), hook_instance="Ramona-Quill born 1961-04-03")
+    store.record_now(call)
+    store.record_later(a_call(a_determination()))
+    report = an_override(call.cards[0].uuid, reason_code="Ramona-Quill said no", comment="her words to the clinician")
+    store.record_feedback("order-sign-crd", "ehr-one", [report])
+    store.token_is_new("ehr-one", "Ramona-Quill", 2_000_000_000)
+    store.close()
+    everything = b""
+    for table in tables.metadata.tables:
+        for row in rows(f"SELECT * FROM {table}"):
+            everything += b"\n".join(bytes(v) if isinstance(v, bytes | memoryview) else str(v).encode() for v in row)
+    assert len(everything) > 500
+    for secret in SECRETS:
+        assert secret.encode() not in everything
+
+
+def test_no_word_of_the_patient_stands_in_the_embedded_files(tmp_path: Path) -> None:
+    store = open_store(load_settings(database_url=f"sqlite:///{tmp_path}/r.sqlite3", records_keys=KEY))
+    store.record_now(a_call(a_determination()))
+    files = [path.read_bytes() for path in tmp_path.iterdir()]
+    store.close()
+    assert sum(map(len, files)) > 4096
+    for secret in SECRETS:
+        assert not any(secret.encode() in file for file in files)
+
+
+def test_neither_a_record_nor_its_error_shows_the_patient_in_a_traceback() -> None:
+    call = a_call(a_determination(), call_id="c-1")
+    shown = repr(call) + repr(call.determinations[0]) + repr(an_override("card", comment="her words to the clinician"))
+    assert not any(secret in shown for secret in SECRETS)
+
+
+def test_a_sealed_value_opens_only_in_its_own_row() -> None:
+    keyring = Keyring(parse_keys([KEY], "test"))
+    sealed = keyring.seal(b"words", "calls.sealed/1")
+    assert keyring.unseal("test-1", sealed, "calls.sealed/1") == b"words"
+    with pytest.raises(RecordUnreadable):
+        keyring.unseal("test-1", sealed, "calls.sealed/2")
+    with pytest.raises(RecordUnreadable):
+        keyring.unseal("test-1", sealed[:-1] + bytes([sealed[-1] ^ 1]), "calls.sealed/1")
+
+
+def test_the_same_words_are_never_sealed_alike_twice() -> None:
+    keyring = Keyring(parse_keys([KEY], "test"))
+    assert keyring.seal(b"words", "row") != keyring.seal(b"words", "row")
+
+
+def test_what_is_sealed_without_the_fast_library_opens_with_it_and_the_other_way_round(tmp_path: Path) -> None:
+    code = f"""
+import sys
+sys.modules["isal.isal_zlib"] = None
+from cds_service.records.encryption import Keyring, parse_keys
+sys.stdout.buffer.write(Keyring(parse_keys([{KEY!r}], "test")).seal(b"words " * 100, "row"))
+"""
+    sealed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout
+    assert Keyring(parse_keys([KEY], "test")).unseal("test-1", sealed, "row") == b"words " * 100
+
+
+def test_after_a_rotation_old_records_open_and_new_ones_bear_the_new_key(settings: Settings, rows: Rows) -> None:
+    first = open_store(settings)
+    old = a_call(a_determination())
+    first.record_now(old)
+    first.close()
+    second = open_store(settings.model_copy(update={"records_keys": (OTHER_KEY, KEY)}))
+    new = a_call(a_determination())
+    second.record_now(new)
+    assert [second.find(call.hook_instance)[0].call for call in (old, new)] == [old, new]
+    assert {row[0] for row in rows("SELECT key_id FROM calls")} == {"test-1", "test-2"}
+    second.record_feedback("order-sign-crd", "ehr-one", [an_override(old.cards[0].uuid)])
+    assert second.rekey() == 1
+    second.close()
+    third = open_store(settings.model_copy(update={"records_keys": (OTHER_KEY,)}))
+    assert third.find(old.hook_instance)[0].call == old
+    third.close()
+
+
+def test_without_the_key_of_the_newest_record_the_start_is_refused(settings: Settings) -> None:
+    store = open_store(settings)
+    store.record_now(a_call(a_determination()))
+    store.close()
+    with pytest.raises(RecordsMisconfigured, match="'test-1'"):
+        open_store(settings.model_copy(update={"records_keys": (OTHER_KEY,)}))
+    wrong = "test-1:" + OTHER_KEY.split(":")[1]
+    with pytest.raises(RecordsMisconfigured, match="CDS_SERVICE_RECORDS_KEYS"):
+        open_store(settings.model_copy(update={"records_keys": (wrong,)}))
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [["no-colon"], ["id:"], ["id:c2hvcnQ="], ["id:***"], [":" + KEY.split(":")[1]], ["a b:" + KEY.split(":")[1]], [KEY, KEY]],
+)
+def test_a_bad_key_is_refused_and_not_repeated_in_the_message(entries: list[str]) -> None:
+    with pytest.raises(RecordsMisconfigured, match="CDS_SERVICE_RECORDS_KEYS") as raised:
+        parse_keys(entries, "CDS_SERVICE_RECORDS_KEYS")
+    assert KEY.split(":")[1] not in str(raised.value)
+
+
+class TestTheEmbeddedFile:
+    def open(self, path: Path, **more: Any) -> Store:
+        return open_store(load_settings(database_url=f"sqlite:///{path}", **more))
+
+    def test_it_is_made_with_its_key_for_nobody_else_to_read(self, tmp_path: Path) -> None:
+        path = tmp_path / "state" / "records.sqlite3"
+        store = self.open(path)
+        store.record_now(a_call(a_determination()))
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+        store.close()
+        assert modes.keys() >= {"records.sqlite3", "records.sqlite3-wal", "records.sqlite3.key"}
+        assert set(modes.values()) == {0o600}
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+    def test_the_start_says_where_it_is_and_that_a_key_was_made_but_only_once(self, tmp_path: Path) -> None:
+        path = tmp_path / "records.sqlite3"
+        assert [str(path) in notice for notice in self.open(path).notices] == [True, True]
+        assert len(self.open(path).notices) == 1
+
+    def test_unset_it_stands_in_the_state_directory(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+        store = open_store(load_settings(database_url=None))
+        assert str(tmp_path) in store.notices[0]
+
+    def test_a_key_that_was_made_still_opens_old_records_once_another_is_configured(self, tmp_path: Path) -> None:
+        path = tmp_path / "records.sqlite3"
+        store = self.open(path)
+        call = a_call(a_determination())
+        store.record_now(call)
+        store.close()
+        store = self.open(path, records_keys=KEY)
+        assert store.find(call.hook_instance)[0].call == call
+        store.close()
+
+    def test_a_lost_key_file_is_told_and_not_replaced(self, tmp_path: Path) -> None:
+        path = tmp_path / "records.sqlite3"
+        store = self.open(path)
+        store.record_now(a_call(a_determination()))
+        store.close()
+        key_file = tmp_path / "records.sqlite3.key"
+        key_file.unlink()
+        with pytest.raises(RecordsMisconfigured, match=r"records\.sqlite3\.key"):
+            self.open(path)
+        assert not key_file.exists()
+
+    def test_workers_that_start_at_once_make_one_key_and_one_set_of_tables(self, tmp_path: Path) -> None:
+        settings = load_settings(database_url=f"sqlite:///{tmp_path}/new/r.sqlite3")
+        code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from conftest import a_call, a_determination
+from cds_service.records import open_store
+from cds_service.settings import load_settings
+store = open_store(load_settings())
+store.record_now(a_call(a_determination()))
+store.close()
+"""
+        env = environment(settings)
+        workers = [subprocess.Popen([sys.executable, "-c", code], env=env) for _ in range(4)]
+        assert [worker.wait(30) for worker in workers] == [0, 0, 0, 0]
+        store = open_store(settings)
+        assert len(list(store.calls(None, None))) == 4
+        store.close()
+
+    @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://host/db", "nonsense", "sqlite:////proc/no/r.db"])
+    def test_a_database_that_cannot_keep_records_is_refused_by_name_of_the_setting(self, url: str) -> None:
+        with pytest.raises(RecordsMisconfigured, match="CDS_SERVICE_DATABASE_URL"):
+            open_store(load_settings(database_url=url))
+
+    def test_a_file_that_is_no_database_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "r.sqlite3"
+        path.write_text("not a database, and long enough to be looked at " * 100)
+        with pytest.raises(RecordsMisconfigured, match=r"r\.sqlite3"):
+            self.open(path)
+
+
+class TestTheServer:
+    @pytest.fixture
+    def empty_url(self, server_url: str) -> str:
+        engine = sa.create_engine(server_url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sa.text("DROP DATABASE IF EXISTS cds_service_test_empty WITH (FORCE)"))
+            connection.execute(sa.text("CREATE DATABASE cds_service_test_empty"))
+        engine.dispose()
+        return server_url.rsplit("/", 1)[0] + "/cds_service_test_empty"
+
+    @pytest.mark.postgres
+    def test_one_that_is_not_migrated_is_refused_and_the_cure_works(self, empty_url: str) -> None:
+        settings = load_settings(database_url=empty_url, records_keys=KEY)
+        with pytest.raises(RecordsMisconfigured, match="cds-service records upgrade"):
+            open_store(settings)
+        upgrade_database(settings)
+        upgrade_database(settings)
+        store = open_store(settings)
+        assert store.ready() is None
+        store.close()
+
+    @pytest.mark.postgres
+    def test_one_without_a_key_is_refused(self, server_url: str) -> None:
+        with pytest.raises(RecordsMisconfigured, match="CDS_SERVICE_RECORDS_KEYS"):
+            open_store(load_settings(database_url=server_url))
+
+    def test_one_that_cannot_be_reached_is_refused_without_its_password(self) -> None:
+        settings = load_settings(database_url="postgresql://who:secret-word@127.0.0.1:1/none", records_keys=KEY)
+        with pytest.raises(RecordsMisconfigured, match="cannot be reached") as raised:
+            open_store(settings)
+        assert "secret-word" not in str(raised.value)
+
+    @pytest.mark.postgres
+    def test_a_connection_that_the_server_closed_costs_no_record_and_no_token(self, server_url: str) -> None:
+        store = open_store(load_settings(database_url=server_url, records_keys=KEY))
+        store.record_now(a_call(a_determination()))
+        assert store.token_is_new("ehr-one", "before the cut", 2_000_000_000)
+        engine = sa.create_engine(server_url.replace("postgresql:", "postgresql+psycopg:"))
+        with engine.connect() as connection:
+            connection.execute(
+                sa.text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            )
+        engine.dispose()
+        call = a_call(a_determination())
+        store.record_now(call)
+        assert store.find(call.hook_instance)[0].call == call
+        assert store.token_is_new("ehr-one", "after the cut", 2_000_000_000)
+        assert not store.token_is_new("ehr-one", "before the cut", 2_000_000_000)
+        store.close()
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(settings: Settings) -> None:
+    open_store(settings).close()
+    engine = sa.create_engine(str(settings.database_url).replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, tables.metadata) == []
+    engine.dispose()
+
+
+def test_the_newest_migration_is_the_one_that_the_code_expects() -> None:
+    config = Config()
+    config.set_main_option("script_location", cds_service.migrations.__path__[0])
+    assert ScriptDirectory.from_config(config).get_heads() == [tables.HEAD]

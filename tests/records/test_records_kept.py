@@ -1,0 +1,326 @@
+"""Calls are kept before they are answered, or a moment later, and never twice or half."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from conftest import a_call, a_determination, environment  # type: ignore[import-not-found]
+
+from cds_service.records import CallRecord, RecordsUnavailable, RecordUnstorable, Store, database, open_store
+from cds_service.records.later import LaterWriter
+from cds_service.settings import Settings, load_settings
+
+Rows = Callable[[str], list[Any]]
+
+
+@pytest.mark.requirement("found-11", "found-37")
+def test_a_call_is_found_by_its_assertion_id_exactly_as_it_was_kept(store: Store) -> None:
+    call = a_call(a_determination(), a_determination(answer="possibly", covered=None, assertion_id=None))
+    store.record_now(call)
+    [found] = store.find(str(call.determinations[0].assertion_id))
+    assert found.call == call
+    assert found.feedback == ()
+
+
+@pytest.mark.requirement("found-37")
+def test_a_call_about_which_nothing_was_said_is_kept_too(store: Store) -> None:
+    call = a_call()
+    store.record_later(call)
+    store.close()
+    assert [found.call for found in store.find(call.hook_instance)] == [call]
+
+
+def test_one_hook_instance_finds_every_call_that_bore_it_newest_first(store: Store) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    calls = [a_call(hook_instance="always-the-same", at=start + timedelta(minutes=n)) for n in range(3)]
+    for call in calls:
+        store.record_now(call)
+    assert [found.call for found in store.find("always-the-same")] == calls[::-1]
+    assert [found.call for found in store.find("always-the-same", limit=1)] == calls[:1:-1]
+
+
+def test_what_was_never_kept_is_not_found(store: Store) -> None:
+    store.record_now(a_call(a_determination()))
+    assert store.find("no-such-id") == []
+
+
+def test_record_now_has_committed_when_it_returns(store: Store, rows: Rows) -> None:
+    store.record_now(a_call(a_determination()))
+    assert rows("SELECT count(*) FROM calls")[0][0] == 1
+    assert rows("SELECT count(*) FROM determinations")[0][0] == 1
+    assert rows("SELECT count(*) FROM cards")[0][0] == 1
+
+
+def test_a_call_with_a_determination_takes_one_commit(settings: Settings, store: Store) -> None:
+    commits = []
+    store.record_now(a_call(a_determination()))
+    driver = store._here.driver
+    connection = driver._idle.pop()
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(connection, name)
+
+        def commit(self) -> None:
+            commits.append(1)
+            connection.commit()
+
+    driver._idle.append(Counting())
+    store.record_now(a_call(a_determination(), a_determination()))
+    assert len(commits) == 1
+
+
+def test_record_later_is_written_within_a_second(store: Store, rows: Rows) -> None:
+    for _ in range(3):
+        store.record_later(a_call())
+    deadline = time.monotonic() + 1.0
+    while rows("SELECT count(*) FROM calls")[0][0] < 3:
+        assert time.monotonic() < deadline, "older than a second and not written"
+        time.sleep(0.05)
+
+
+def test_a_call_written_twice_is_kept_once(store: Store, rows: Rows) -> None:
+    call = a_call(a_determination())
+    store.record_now(call)
+    store.record_now(call)
+    assert rows("SELECT count(*) FROM determinations")[0][0] == 1
+
+
+def test_calls_that_would_share_a_row_are_both_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cds_service.records.tables.row_id", lambda at, call_id: 77)
+    calls = [a_call(a_determination()) for _ in range(3)]
+    for call in calls:
+        store.record_now(call)
+    for call in calls:
+        assert store.find(call.hook_instance)[0].call == call
+
+
+def test_calls_of_one_batch_that_would_share_a_row_are_all_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cds_service.records.tables.row_id", lambda at, call_id: 77)
+    calls = [a_call() for _ in range(3)]
+    store._here.writer.write(calls)
+    assert store.count(None, None) == 3
+
+
+def test_strange_client_text_is_kept_and_found(store: Store) -> None:
+    for name in ("nul \x00 inside", "x" * 10_000, "línea\nnueva", "with spaces"):
+        call = a_call(hook_instance=name)
+        store.record_now(call)
+        assert store.find(name)[0].call == call
+
+
+def test_a_value_no_database_takes_costs_only_its_own_record(store: Store) -> None:
+    good = [a_call(), a_call()]
+    bad = a_call(software_version="nul \x00") if "postgresql" in store.url else a_call(status={"no": "number"})
+    with pytest.raises(RecordUnstorable):
+        store.record_now(bad)
+    for call in (good[0], bad, good[1]):
+        store.record_later(call)
+    store.close()
+    assert [store.find(call.hook_instance)[0].call for call in good] == good
+    assert store.lost == 1
+
+
+def test_with_records_off_nothing_is_kept(settings: Settings) -> None:
+    store = open_store(settings.model_copy(update={"records": False}))
+    store.record_now(a_call(a_determination()))
+    store.record_later(a_call())
+    assert store.count(None, None) == 0
+    assert store.token_is_new("ehr-one", "still-guarded", 2_000_000_000)
+    store.close()
+
+
+def test_many_threads_may_use_one_store(store: Store) -> None:
+    calls = [a_call(a_determination()) for _ in range(60)]
+    threads = [
+        threading.Thread(target=lambda part: [store.record_now(call) for call in part], args=(calls[n::6],)) for n in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.count(None, None) == 60
+
+
+def test_a_store_opened_before_a_fork_serves_parent_and_child(store: Store) -> None:
+    before, in_child, after = a_call(a_determination()), a_call(a_determination()), a_call(a_determination())
+    store.record_now(before)
+    store.record_later(a_call(hook_instance="waiting-in-the-parent"))
+    child = os.fork()
+    if child == 0:
+        try:
+            store.record_now(in_child)
+            store.record_later(a_call(hook_instance="from-the-child"))
+            store.close()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    store.record_now(after)
+    store.close()
+    for call in (before, in_child, after):
+        assert store.find(call.hook_instance)[0].call == call
+    assert len(store.find("waiting-in-the-parent")) == len(store.find("from-the-child")) == 1
+
+
+WORKER = """
+import sys, uuid
+sys.path.insert(0, {folder!r})
+from conftest import a_call, a_determination
+from cds_service.records import open_store
+from cds_service.settings import load_settings
+store = open_store(load_settings())
+while True:
+    call = a_call(a_determination())
+    store.record_now(call)
+    print(call.determinations[0].assertion_id, flush=True)
+"""
+
+
+@pytest.mark.requirement("found-11")
+def test_a_worker_killed_hard_loses_no_answer_that_it_gave(settings: Settings, store: Store) -> None:
+    code = WORKER.format(folder=str(Path(__file__).parent))
+    worker = subprocess.Popen([sys.executable, "-c", code], env=environment(settings), stdout=subprocess.PIPE, text=True)
+    assert worker.stdout is not None
+    given = [worker.stdout.readline().strip() for _ in range(40)]
+    worker.send_signal(signal.SIGKILL)
+    given += worker.stdout.read().split("\n")[:-1]
+    worker.wait()
+    worker.stdout.close()
+    assert len(given) >= 40
+    for assertion_id in given:
+        assert len(store.find(assertion_id)) == 1
+
+
+def test_what_waits_is_written_when_the_process_ends_without_close(settings: Settings, store: Store) -> None:
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from conftest import a_call
+from cds_service.records import open_store
+from cds_service.settings import load_settings
+open_store(load_settings()).record_later(a_call(hook_instance="the-last-words"))
+"""
+    subprocess.run([sys.executable, "-c", code], env=environment(settings), check=True, timeout=30)
+    assert len(store.find("the-last-words")) == 1
+
+
+class TestTheEmbeddedFile:
+    @pytest.fixture
+    def file_store(self, tmp_path: Path) -> Iterator[Store]:
+        opened = open_store(load_settings(database_url=f"sqlite:///{tmp_path}/r.sqlite3"))
+        yield opened
+        opened.close()
+
+    def test_a_commit_outlives_the_machine(self, file_store: Store) -> None:
+        file_store.record_now(a_call())
+        cursor = file_store._here.driver._idle[0].cursor()
+        # 2 is FULL: https://www.sqlite.org/pragma.html#pragma_synchronous
+        assert cursor.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert cursor.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+    def test_a_store_that_is_locked_is_unavailable_and_not_waited_for_long(
+        self, file_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(database, "PATIENCE", 0.2)
+        engine = sa.create_engine(f"sqlite:///{tmp_path}/r.sqlite3", isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN EXCLUSIVE")
+            began = time.monotonic()
+            with pytest.raises(RecordsUnavailable) as raised:
+                file_store.record_now(a_call(a_determination()))
+            assert time.monotonic() - began < 1.5
+            connection.exec_driver_sql("ROLLBACK")
+        engine.dispose()
+        assert "Ramona" not in str(raised.value)
+        file_store.record_now(a_call())
+
+    def test_readiness_says_what_is_wrong(self, file_store: Store) -> None:
+        assert file_store.ready() is None
+        with file_store._here.engine.begin() as connection:
+            connection.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
+        assert "revision 0000" in str(file_store.ready())
+
+
+class _Sink:
+    """Stands in for the database of a LaterWriter."""
+
+    def __init__(self) -> None:
+        self.kept: list[CallRecord] = []
+        self.lost = 0
+        self.down = False
+
+    def write(self, calls: Any) -> None:
+        if self.down:
+            raise RecordsUnavailable("down")
+        self.kept += calls
+
+    def lose(self, count: int) -> None:
+        self.lost += count
+
+
+def test_calls_that_cannot_be_written_yet_are_kept_and_written_in_order_when_the_store_is_back() -> None:
+    sink, calls = _Sink(), [a_call() for _ in range(5)]
+    sink.down = True
+    later = LaterWriter(sink.write, sink.lose, lambda: None, age=0.02)
+    for call in calls:
+        assert later.add(call)
+    deadline = time.monotonic() + 5
+    while not later.is_failing and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert later.is_failing
+    sink.down = False
+    later.close()
+    assert sink.kept == calls
+    assert sink.lost == 0
+
+
+def test_calls_left_when_the_store_stays_down_are_counted_as_lost() -> None:
+    sink = _Sink()
+    sink.down = True
+    later = LaterWriter(sink.write, sink.lose, lambda: None, age=0.02, batch=2)
+    for _ in range(5):
+        later.add(a_call())
+    later.close()
+    assert (sink.lost, len(later)) == (5, 0)
+
+
+def test_a_full_queue_refuses_and_the_store_writes_at_once(store: Store) -> None:
+    store._here.later._most = 2
+    store._here.later._age = 30
+    for _ in range(5):
+        store.record_later(a_call())
+    assert store.waiting <= 2
+    assert store.count(None, None) >= 3
+    store.close()
+    assert store.count(None, None) == 5
+    assert store.lost == 0
+
+
+def test_a_queue_is_bounded_in_bytes_too() -> None:
+    sink = _Sink()
+    later = LaterWriter(sink.write, sink.lose, lambda: None, age=30, most_bytes=1000)
+    call = a_call(request=b"x" * 600)
+    assert [later.add(call) for _ in range(3)] == [True, True, False]
+    later.close()
+    assert len(sink.kept) == 2
+
+
+def test_a_lost_call_is_told_to_whoever_counts(settings: Settings) -> None:
+    told: list[int] = []
+    store = open_store(settings, on_lost=told.append)
+    store._here.later.is_failing = True
+    store._here.later._most = 0
+    store.record_later(a_call())
+    assert told == [1]
+    store.close()

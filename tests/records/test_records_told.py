@@ -1,0 +1,296 @@
+"""Kept calls are exported, counted, purged, decided again and explained, by the store and on the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from conftest import SECRETS, a_call, a_determination  # type: ignore[import-not-found]
+
+from cds_service.crd.feedback import FeedbackItem
+from cds_service.records import CallRecord, Store, open_store
+from cds_service.records.cli import records_group
+from cds_service.records.replay import ReplayInput, compare, replay_input
+from cds_service.settings import Settings
+
+Rows = Callable[[str], list[Any]]
+DAY = datetime(2026, 3, 10, 15, tzinfo=UTC)
+
+
+def overridden(card: str, code: str | None = "not-mr-neurography", **changes: Any) -> FeedbackItem:
+    values = {"card": card, "outcome": "overridden", "outcome_at": DAY, "reason_code": code, **changes}
+    return FeedbackItem(**values)
+
+
+def figures(store: Store, name: str, start: datetime | None = None, end: datetime | None = None) -> list[tuple[Any, ...]]:
+    return [(*one.group.values(), one.count, one.of) for one in store.measures(start, end) if one.name == name]
+
+
+class TestMeasures:
+    @pytest.mark.requirement("metric-1")
+    def test_volume_and_share_with_coverage_information_and_within_5_seconds_by_hook_and_client(self, store: Store) -> None:
+        store.record_now(a_call(a_determination()))
+        store.record_now(a_call(a_determination(assertion_id=None, covered=None), duration_ms=5000.0))
+        store.record_now(a_call(duration_ms=5000.1, status=400))
+        store.record_now(a_call(hook="order-select", client=None))
+        assert figures(store, "calls") == [("order-select", "(none)", 1, None), ("order-sign", "ehr-one", 3, None)]
+        assert figures(store, "answered")[1] == ("order-sign", "ehr-one", 2, 3)
+        assert figures(store, "with_coverage_information")[1] == ("order-sign", "ehr-one", 1, 3)
+        assert figures(store, "within_5_seconds")[1] == ("order-sign", "ehr-one", 2, 3)
+
+    @pytest.mark.requirement("metric-1")
+    def test_coverage_information_by_its_covered_code(self, store: Store) -> None:
+        store.record_now(a_call(a_determination(), a_determination(), a_determination(covered="conditional")))
+        store.record_now(a_call(a_determination(assertion_id=None, covered=None)))
+        assert figures(store, "coverage_information") == [
+            ("blue-advantage-177", "conditional", 1, 3),
+            ("blue-advantage-177", "not-covered", 2, 3),
+        ]
+
+    def test_recognition_by_answer_and_rule(self, store: Store) -> None:
+        store.record_now(a_call(a_determination(), a_determination(answer="possibly", rule="P3")))
+        store.record_now(a_call(a_determination()))
+        assert figures(store, "orders_recognised") == [
+            ("blue-advantage-177", "2011-06-01 2023-11-01", "possibly", "P3", 1, None),
+            ("blue-advantage-177", "2011-06-01 2023-11-01", "yes", "D1", 2, None),
+        ]
+
+    def test_feedback_by_outcome_of_the_cards_shown_and_by_override_reason(self, store: Store) -> None:
+        calls = [a_call(a_determination()) for _ in range(4)]
+        for call in calls:
+            store.record_now(call)
+        cards = [call.cards[0].uuid for call in calls]
+        store.record_feedback("order-sign-crd", "ehr-one", [overridden(cards[0]), overridden(cards[1], "patient-informed")])
+        later = overridden(cards[0], outcome="accepted", outcome_at=DAY + timedelta(seconds=1), reason_code=None)
+        store.record_feedback("order-sign-crd", "ehr-one", [later, overridden(cards[2], "Free text of a clinician")])
+        assert figures(store, "cards") == [("blue-advantage-177", "yes", 4, None)]
+        assert figures(store, "feedback") == [
+            ("blue-advantage-177", "yes", "accepted", 1, 4),
+            ("blue-advantage-177", "yes", "overridden", 2, 4),
+        ]
+        assert sorted(figures(store, "override_reasons")) == [
+            ("blue-advantage-177", "yes", "(other)", 1, 2),
+            ("blue-advantage-177", "yes", "patient-informed", 1, 2),
+        ]
+
+    def test_the_first_moment_of_a_span_counts_and_the_last_does_not(self, store: Store) -> None:
+        for at in (DAY - timedelta(milliseconds=1), DAY, DAY + timedelta(hours=1), DAY + timedelta(days=1)):
+            store.record_now(a_call(a_determination(), at=at))
+        end = DAY + timedelta(days=1)
+        assert figures(store, "calls", DAY, end) == [("order-sign", "ehr-one", 2, None)]
+        assert figures(store, "coverage_information", DAY, end)[0][-1] == 2
+        assert store.count(DAY, None) == 3
+
+
+class TestExport:
+    def test_without_bodies_nothing_of_the_patient_is_in_it(self, store: Store) -> None:
+        call = a_call(a_determination())
+        store.record_now(call)
+        store.record_feedback("order-sign-crd", "ehr-one", [overridden(call.cards[0].uuid, comment="her words to the clinician")])
+        [line] = store.export(None, None)
+        text = msgspec.json.encode(line).decode()
+        assert not any(secret in text for secret in SECRETS)
+        assert line["determinations"][0]["assertion_id"] == call.determinations[0].assertion_id
+        assert line["feedback"][0]["reason_code"] == "not-mr-neurography"
+
+    def test_with_bodies_all_that_was_kept_is_in_it(self, store: Store) -> None:
+        call = a_call(a_determination(), request=b'{"value": 1.10}', response=b"\xff not UTF-8")
+        store.record_now(call)
+        store.record_feedback("order-sign-crd", "ehr-one", [overridden(call.cards[0].uuid, comment="her words to the clinician")])
+        [line] = store.export(None, None, bodies=True)
+        assert line["request"] == '{"value": 1.10}'
+        assert line["response"] == "\\xff not UTF-8"
+        assert line["determinations"][0]["evidence"] == call.determinations[0].evidence
+        assert line["feedback"][0]["comment"] == "her words to the clinician"
+        assert line["policy_hashes"] == call.policy_hashes
+
+    def test_every_call_of_the_span_comes_once_and_in_order(self, store: Store) -> None:
+        calls = [a_call(at=DAY + timedelta(seconds=n)) for n in range(250)]
+        store._here.writer.write(calls[::-1])
+        lines = list(store.export(DAY, DAY + timedelta(seconds=249)))
+        assert [line["call_id"] for line in lines] == [call.call_id for call in calls[:-1]]
+
+    def test_a_record_that_cannot_be_opened_does_not_stop_the_others(self, store: Store, rows: Rows) -> None:
+        calls = [a_call(at=DAY + timedelta(seconds=n)) for n in range(3)]
+        store._here.writer.write(calls)
+        rows(f"UPDATE calls SET key_id = 'lost' WHERE call_id = '{calls[1].call_id}'")
+        lines = list(store.export(None, None, bodies=True))
+        assert ["unreadable" in line for line in lines] == [False, True, False]
+
+
+class TestPurge:
+    def test_what_is_older_goes_with_all_that_hangs_on_it_and_the_rest_stays(self, store: Store, rows: Rows) -> None:
+        old, new = a_call(a_determination(), at=DAY - timedelta(milliseconds=1)), a_call(a_determination(), at=DAY)
+        for call in (old, new):
+            store.record_now(call)
+            store.record_feedback("order-sign-crd", "ehr-one", [overridden(call.cards[0].uuid)])
+        assert store.purge(DAY) == 1
+        assert store.find(old.hook_instance) == []
+        [kept] = store.find(new.hook_instance)
+        assert kept.call == new
+        assert len(kept.feedback) == 1
+        for table in ("calls", "determinations", "cards", "feedback"):
+            assert rows(f"SELECT count(*) FROM {table}")[0][0] == 1, table
+
+    def test_many_go_in_small_transactions(self, store: Store) -> None:
+        store._here.writer.write([a_call(at=DAY + timedelta(seconds=n)) for n in range(250)])
+        assert store.purge(DAY + timedelta(seconds=249)) == 249
+
+    @pytest.mark.parametrize(("days", "left"), [(None, 3), (30, 2)])
+    def test_only_a_retention_time_purges_by_itself(self, settings: Settings, days: int | None, left: int) -> None:
+        now = datetime(2026, 6, 30, tzinfo=UTC)
+        store = open_store(settings.model_copy(update={"retention_days": days}), clock=lambda: now)
+        for age in (timedelta(days=30, milliseconds=1), timedelta(days=30), timedelta(0)):
+            store.record_now(a_call(at=now - age))
+        store._here.tidy_up()
+        assert store.count(None, None) == left
+        store.close()
+
+
+class TestReplay:
+    ANSWER = (
+        b'{"cards": [{"uuid": "%s", "summary": "s", "suggestions": [{"uuid": "%s"}]}], "systemActions":'
+        b' [{"resource": {"id": "1", "v": 1.10, "e": "BA177-%s"}}]}'
+    )
+
+    def answer(self, *ids: int) -> bytes:
+        return self.ANSWER % tuple(b"0000000%d-0000-4000-8000-000000000000" % number for number in ids)
+
+    def test_ids_made_anew_make_no_difference(self) -> None:
+        assert compare(self.answer(1, 2, 3), self.answer(7, 8, 9)) == []
+
+    def test_which_ids_are_the_same_does(self) -> None:
+        assert [one.place for one in compare(self.answer(1, 2, 1), self.answer(7, 8, 9))] == ["systemActions[0].resource.e"]
+
+    def test_an_id_that_came_with_the_request_is_not_made_anew(self) -> None:
+        fixed = frozenset({"00000003-0000-4000-8000-000000000000"})
+        assert compare(self.answer(1, 2, 3), self.answer(1, 2, 3), fixed) == []
+        assert len(compare(self.answer(1, 2, 3), self.answer(1, 2, 4), fixed)) == 1
+
+    @pytest.mark.parametrize(
+        ("then", "now", "places"),
+        [
+            (b'{"a": 1.10}', b'{"a": 1.1}', ["a"]),
+            (b'{"a": [1, 2]}', b'{"a": [1]}', ["a"]),
+            (b'{"a": {"b": "x"}}', b'{"a": {"b": "y"}}', ["a.b"]),
+            (b'{"a": 1}', b"{}", ["a"]),
+            (b"{}", b'{"a": 1}', ["a"]),
+            (b'{"a": 1}', b'{"a": true}', ["a"]),
+            (b'{"a": 1, "b": 2}', b'{"b": 2, "a": 1}', []),
+            (b"not json", b"not json", []),
+            (b"not json", b"{}", [""]),
+        ],
+    )
+    def test_any_other_difference_is_told_at_its_place(self, then: bytes, now: bytes, places: list[str]) -> None:
+        assert [one.place for one in compare(then, now)] == places
+
+    def test_the_decision_gets_what_was_kept_and_the_policy_file_by_its_hash(self, store: Store) -> None:
+        hashes = store.keep_policies({"blue-advantage-177": b"title = 'one'", "other": b"x = 1"})
+        assert store.keep_policies({"blue-advantage-177": b"title = 'two'"}) != hashes
+        call = a_call(a_determination(), policy_hashes={"blue-advantage-177": hashes["blue-advantage-177"], "gone": "00" * 32})
+        given = replay_input(call, store.policy_files(call.policy_hashes))
+        assert given.policies == {"blue-advantage-177": b"title = 'one'"}
+        assert (given.request, given.fetched, given.today) == (call.request, call.fetched, "2026-11-22")
+
+
+class TestTheCommandLine:
+    @pytest.fixture
+    def run(self, settings: Settings) -> Callable[..., Any]:
+        kept: list[CallRecord] = []
+
+        def decide(given: ReplayInput) -> bytes:
+            return b'{"cards": []}' if given.request == b"changed" else b'{"cards": [{"summary": "same"}]}'
+
+        def run(*words: str, **more: Any) -> Any:
+            return CliRunner().invoke(records_group(lambda: settings, decide), words, **more)
+
+        assert not kept
+        return run
+
+    @pytest.fixture
+    def call(self, store: Store) -> CallRecord:
+        call = a_call(a_determination(), at=DAY, response=b'{"cards": [{"summary": "same"}]}')
+        store.record_now(call)
+        store.record_feedback("order-sign-crd", "ehr-one", [overridden(call.cards[0].uuid, comment="an ultrasound")])
+        return call
+
+    @pytest.mark.requirement("found-37")
+    def test_show_tells_the_call_the_answer_and_the_reason(self, run: Callable[..., Any], call: CallRecord) -> None:
+        for name in (call.determinations[0].assertion_id, call.hook_instance, call.cards[0].uuid):
+            result = run("show", name)
+            assert result.exit_code == 0
+            for words in (
+                "2026-03-10 15:00:00 UTC",
+                "order-sign",
+                "ehr-one",
+                "HTTP 200",
+                "blue-advantage-177 is about is recognised (rule D1)",
+                "MR neurography of the left plexus",
+                "2011-06-01, 2023-11-01",
+                "not-covered",
+                "(None): same",
+                "not-mr-neurography",
+                "an ultrasound",
+            ):
+                assert words in result.output, words
+
+    def test_show_of_an_unknown_id_says_so(self, run: Callable[..., Any]) -> None:
+        result = run("show", "nothing")
+        assert result.exit_code == 1
+        assert "no call of that id is kept" in result.output
+
+    def test_replay_says_whether_the_answer_is_the_same(self, run: Callable[..., Any], call: CallRecord, store: Store) -> None:
+        result = run("replay", call.hook_instance)
+        assert (result.exit_code, "1 of 1 answers are the same" in result.output) == (0, True)
+        store.record_now(a_call(a_determination(), at=DAY, request=b"changed", response=b'{"cards": [1]}'))
+        result = run("replay", "--from", "2026-03-10", "--to", "2026-03-10")
+        assert (result.exit_code, "1 of 2 answers are the same" in result.output) == (1, True)
+        assert "cards: was [1], is []" in result.output
+
+    def test_a_day_is_the_plans_day_and_the_last_one_is_inclusive(self, run: Callable[..., Any], store: Store) -> None:
+        # March 10 in Alabama ends at 05:00 UTC on March 11.
+        for at in (
+            datetime(2026, 3, 10, 4, 59, tzinfo=UTC),
+            datetime(2026, 3, 11, 4, 59, tzinfo=UTC),
+            datetime(2026, 3, 11, 5, tzinfo=UTC),
+        ):
+            store.record_now(a_call(at=at))
+        result = run("export", "--from", "2026-03-10", "--to", "2026-03-10")
+        assert [json.loads(line)["at"] for line in result.stdout.splitlines()] == ["2026-03-11T04:59:00Z"]
+
+    def test_export_writes_a_file_of_one_call_a_line(self, run: Callable[..., Any], call: CallRecord, tmp_path: Any) -> None:
+        assert run("export", "--bodies", "--output", str(tmp_path / "out.ndjson")).exit_code == 0
+        [line] = (tmp_path / "out.ndjson").read_text().splitlines()
+        assert json.loads(line)["request"] == call.request.decode()
+
+    def test_measures_as_json_csv_and_table_tell_the_same(self, run: Callable[..., Any], call: CallRecord) -> None:
+        as_json = json.loads(run("measures", "--format", "json").stdout)
+        as_csv = list(csv.DictReader(io.StringIO(run("measures", "--format", "csv").stdout)))
+        assert [(one["measure"], str(one["count"])) for one in as_json] == [(one["measure"], one["count"]) for one in as_csv]
+        table = run("measures").stdout
+        assert "override reasons" in table
+        assert "not-mr-neurography" in table
+        assert "100.0%" in table
+
+    def test_purge_deletes_what_is_before_the_day(self, run: Callable[..., Any], call: CallRecord, store: Store) -> None:
+        assert "0 calls deleted" in run("purge", "--before", "2026-03-10").output
+        assert "1 calls deleted" in run("purge", "--before", "2026-03-11").output
+        assert store.count(None, None) == 0
+
+    def test_upgrade_of_what_is_up_to_date_changes_nothing(self, run: Callable[..., Any], call: CallRecord) -> None:
+        assert run("upgrade").exit_code == 0
+        assert run("show", call.hook_instance).exit_code == 0
+
+    def test_a_store_that_cannot_be_opened_is_one_line_and_exit_code_2(self, settings: Settings) -> None:
+        broken = settings.model_copy(update={"database_url": "sqlite:////proc/no/records"})
+        result = CliRunner().invoke(records_group(lambda: broken, lambda _: b""), ["measures"])
+        assert result.exit_code == 2
+        assert len(result.stderr.splitlines()) == 1
+        assert "CDS_SERVICE_DATABASE_URL" in result.stderr
