@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, date, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
-from zoneinfo import ZoneInfo
 
 import click
 
 from cds_service import __version__
+from cds_service.cli_output import fail, plan_today, settings_or_fail, show_outcome, terminal
+from cds_service.cli_policies import policies
 from cds_service.crd.errors import CallError, PolicyError
-from cds_service.settings import Settings, SettingsError, load_settings
-
-
-def _fail(message: object) -> NoReturn:
-    click.echo(f"cds-service: {' '.join(str(message).split())}", err=True)
-    raise SystemExit(2)
-
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except SettingsError as error:
-        for line in str(error).splitlines():
-            click.echo(f"cds-service: {line}", err=True)
-        raise SystemExit(2) from None
+from cds_service.settings import SettingsError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -45,14 +31,16 @@ def serve(host: str, port: int, workers: int) -> None:
     from cds_service.server import run_server
 
     try:
-        run_server(_settings(), host, port, workers)
+        run_server(settings_or_fail(), host, port, workers)
     except (SettingsError, PolicyError) as error:
-        _fail(error)
+        fail(error)
 
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="Decide as on this day (default: today in the plan's time zone).")
+@click.option(
+    "--today", type=click.DateTime(["%Y-%m-%d"]), help="Decide as on this day (default: today in the plan's time zone)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the response instead of the explanation.")
 @click.option("--service", "service_id", help="Answer as this service (default: the one of the request's hook).")
 def explain(file: Path, today: datetime | None, as_json: bool, service_id: str | None) -> None:
@@ -62,41 +50,24 @@ def explain(file: Path, today: datetime | None, as_json: bool, service_id: str |
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
-        _fail(f"{file}: {error.strerror or error}")
-    settings = _settings()
-    day = today.date() if today else _today(settings)
+        fail(f"{file}: {error.strerror or error}")
+    settings = settings_or_fail()
+    day = today.date() if today else plan_today(settings)
     try:
         outcome = trying.try_request(body, trying.TryContext.from_settings(settings, day), service_id)
     except CallError as error:
-        _fail(f"{file}: {error}. {error.cure}.")
+        fail(f"{file}: {error}. {error.cure}.")
     except PolicyError as error:
-        _fail(error)
+        fail(error)
     if as_json:
         click.echo(json.dumps(json.loads(outcome.response.body), indent=2, ensure_ascii=False))
-    else:
-        for line in outcome.lines():
-            click.echo(line)
+        return
+    console = terminal()
+    if console is not None:
+        show_outcome(console, outcome)
+        return
+    for line in outcome.lines():
+        click.echo(line)
 
 
-def _today(settings: Settings) -> date:
-    return datetime.now(UTC).astimezone(ZoneInfo(settings.timezone)).date()
-
-
-@main.command()
-def policies() -> None:
-    """List the policy files, checking each; exit status 2 if one is defective."""
-    from cds_service.policy_files import load_policies, policy_paths
-
-    settings = _settings()
-    try:
-        loaded = load_policies(settings.policies)
-    except PolicyError as error:
-        _fail(error)
-    for policy in loaded:
-        document = policy.document
-        click.echo(f"{policy.id}: {document.plan} policy #{document.number}, {document.title} ({policy.file}): ok")
-        for version in document.versions:
-            click.echo(f"  from {version.start}: {version.covered}, {version.determination}. {version.summary_alone}")
-    click.echo(f"{len(loaded)} of {len(list(policy_paths(settings.policies)))} policy files are good.")
-
-
+main.add_command(policies)

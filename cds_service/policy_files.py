@@ -10,13 +10,15 @@ from cds_service.crd.policy import Policy, parse_policy
 
 #: The policies that come with the package.
 PACKAGED = Path(__file__).parent / "policies"
+#: A policy's cases stand beside it under this ending, and are no policy.
+CASES_SUFFIX = ".cases.toml"
 
 
 def policy_paths(further: Path | None) -> Iterator[Path]:
     """The packaged files, then those of ``further``, each folder in order of name."""
     for folder in (PACKAGED, further):
         if folder is not None:
-            yield from sorted(folder.glob("*.toml"))
+            yield from sorted(path for path in folder.glob("*.toml") if not path.name.endswith(CASES_SUFFIX))
 
 
 def load_policy(path: Path) -> Policy:

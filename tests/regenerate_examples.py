@@ -5,6 +5,8 @@ Requests are written by hand, but for those about an order that bears an earlier
 
 from __future__ import annotations
 
+import click
+
 from tests import examples
 
 
@@ -20,7 +22,7 @@ def main() -> None:
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
             changed += 1
-    print(f"{len(examples.names())} examples, {changed} responses changed")
+    click.echo(f"{len(examples.names())} examples, {changed} responses changed")
 
 
 if __name__ == "__main__":
