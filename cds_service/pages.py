@@ -1,0 +1,144 @@
+"""Pages for people: home and policy; the try-it page stands in ``page_try``. Rendered here, with no script needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+from flask import Blueprint, Response, abort, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from cds_service import openapi, page_try
+from cds_service.crd.hooks import CRD_VERSIONS, HOOKS
+from cds_service.crd.policy import Policy, PolicyVersion, summaries
+from cds_service.crd.service_dates import parse_fhir_date
+from cds_service.page_dates import Span, iso_date, period_text, span_text, us_date
+from cds_service.page_frame import error_page, is_try_on, secure
+from cds_service.services import Services, services
+from cds_service.timeline import Timeline, draw_timeline
+
+blueprint = Blueprint("pages", __name__)
+blueprint.add_url_rule("/try", view_func=page_try.show_form, methods=["GET"])
+blueprint.add_url_rule("/try", view_func=page_try.answer_form, methods=["POST"])
+blueprint.after_app_request(secure)
+
+
+@blueprint.errorhandler(HTTPException)
+def _error(error: HTTPException) -> Response:
+    return error_page(error)
+
+
+@blueprint.app_context_processor
+def _shared() -> dict[str, object]:
+    """What every template may use."""
+    return {"us_date": us_date, "try_on": is_try_on(services()), "covered_words": COVERED_WORDS}
+
+
+#: What a version asserts, in words.
+COVERED_WORDS = {"covered": "Covered", "not-covered": "Not covered", "conditional": "Depends"}
+
+#: The documents of the repository, with what each is for; ``docs/`` comes with the source.
+DOCS = (
+    ("README.md", "Start here: two commands, one call and its answer"),
+    ("docs/integrate-an-ehr.md", "Wire an EHR: discovery, prefetch, keys, answers, feedback, errors"),
+    ("docs/test-with-real-clients.md", "The CDS Hooks Sandbox, the request generator, Inferno"),
+    ("docs/writing-a-policy.md", "Add or change a policy without a programmer"),
+    ("docs/operations.md", "Settings, records, metrics, upkeep"),
+    ("docs/architecture.md", "How the service is built, with the flow drawn"),
+    ("docs/SECURITY.md", "Threat model and what the operator must do"),
+    ("fhir_examples/README.md", "All example requests and what each shows"),
+)
+
+
+@dataclass(frozen=True)
+class PolicyShown:
+    """One policy as the home page shows it."""
+
+    policy: Policy
+    today: PolicyVersion | None
+    timeline: Timeline
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The card that an order of the first policy's procedure gets today, in short."""
+
+    summary: str
+    source: str
+    care: str
+    indicator: str = "warning"
+
+
+def _sample(shown: list[PolicyShown]) -> Sample | None:
+    for each in shown:
+        if each.today:
+            document = each.policy.document
+            return Sample(summaries(each.policy, (each.today,))[0], document.source_label, document.card.care)
+    return None
+
+
+@blueprint.get("/")
+def home() -> str:
+    """What this is, the hooks it answers, each policy in one line with its time line, where to go."""
+    parts = services()
+    today = parts.today
+    shown = [PolicyShown(policy, policy.version_on(today), draw_timeline(policy, today)) for policy in parts.policies]
+    return render_template(
+        "home.html",
+        hooks=HOOKS.values(),
+        versions=CRD_VERSIONS,
+        shown=shown,
+        sample=_sample(shown),
+        public_url=parts.public_url,
+        docs=DOCS,
+    )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A date that was asked about: as entered, the days it means (None: cannot be read), and the versions that hold then."""
+
+    entered: str
+    span: Span | None
+    versions: tuple[PolicyVersion, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The days in words."""
+        return span_text(self.span) if self.span else self.entered
+
+
+def _asked(policy: Policy, entered: str, parts: Services) -> Asked | None:
+    if not entered.strip():
+        return None
+    span = parse_fhir_date(iso_date(entered), parts.zone)
+    return Asked(entered, span, policy.versions_over((span,)) if span else ())
+
+
+@blueprint.get("/policies/<policy_id>")
+def show_policy(policy_id: str) -> tuple[str, int]:
+    """One policy: its rule today and on a chosen date (``?on=``), its versions, codes, references and history."""
+    parts = services()
+    policy = next((policy for policy in parts.policies if policy.id == policy_id), None)
+    if policy is None:
+        abort(404)
+    today = parts.today
+    asked = _asked(policy, request.args.get("on", ""), parts)
+    page = render_template(
+        "policy.html",
+        policy=policy,
+        document=policy.document,
+        today=today,
+        rule_today=policy.version_on(today),
+        asked=asked,
+        timeline=draw_timeline(policy, today, asked.span if asked else None),
+        periods={version: period_text(policy, version) for version in policy.document.versions},
+        has_cpt=any("cpt" in code.system for code in policy.document.codes),
+    )
+    return page, 400 if asked and asked.span is None else 200
+
+
+@blueprint.get("/openapi.json")
+def openapi_document() -> Response:
+    """The machine-readable description of the JSON endpoints (OpenAPI 3.1)."""
+    return Response(msgspec.json.encode(openapi.document(services().public_url)), content_type="application/json")
