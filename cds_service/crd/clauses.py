@@ -11,7 +11,7 @@ import enum
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from .words import COLON, COMMA, DASH, PAREN, QUESTION, SLASH, Passage, PhraseTable
+from .words import COLON, COMMA, DASH, PAREN, QUESTION, SIGHT, SLASH, Passage, PhraseTable
 
 
 class Standing(enum.Enum):
@@ -121,7 +121,7 @@ _AFTER: Final[dict[Standing, str]] = {
         "confirms|suggests|suggested|suggestive|suggesting|identified|identifies|identifying|found|findings|finding|result|results|report|reviewed|available|attached|enclosed|scanned|abnormal|normal|negative|"
         "positive|inconclusive|equivocal|nondiagnostic|non-diagnostic|unremarkable|unrevealing|nonrevealing|limited|limited by|degraded|previously|already|"
         "last year|last month|last week|last spring|last fall|last summer|last winter|on file|in pacs|on pacs|in chart|on cd|from outside|outside facility|concerning for|consistent with|suspicious for|c/w|evidence|proven|confirmed|"
-        "outside|neg|pos|abnl|wnl|previa|previo|anterior|noted|in the past|from prior|abnormality|abnormalities|evaluated|documented|detected|unchanged|stable|localized|images|followed by|pictures|date|hyperintensity|enhancement|report|was|had|before|ago|back in|indicates|indicated that|with evidence|with findings|failed|auffällig|unauffällig|normale|anormale|positiva|negativa"
+        "outside|neg|pos|abnl|wnl|previa|previo|previas|anterieure|anterieur|anterior|noted|in the past|from prior|abnormality|abnormalities|evaluated|documented|detected|unchanged|stable|localized|images|followed by|pictures|date|hyperintensity|enhancement|report|was|had|before|ago|back in|indicates|indicated that|with evidence|with findings|failed|auffällig|unauffällig|normale|anormale|positiva|negativa"
     ),
     _S.PLAN: (
         "postponed|later|in the future|in future|next|next visit|at follow up|at f/u|at next visit|may be needed|may be considered|may be required|might be needed|might be considered|could be considered|to be considered|"
@@ -149,7 +149,7 @@ _BINDING: Final = frozenset(
     "includes included use using used with w by at as high resolution hi res highres specific indication indications need needs needed needing require requires required want "
     "wants wanted perform performing performed do doing done order ordered ordering orders obtain obtaining get getting have has having schedule scheduling study scan exam examination "
     "imaging image sequence sequences protocol protocols technique study type full complete own your our please's then so-called proper necessary and/or separate "
-    "add adding run running same such attempted attempt second first 2nd proceed proceeding go ahead necessity indicated planned complete 2d 3d dti diffusion tensor weighted his her patient patients pt "
+    "add adding run running same such attempted attempt second first 2nd proceed proceeding go ahead necessity indicated planned complete 2d 3d dti diffusion tensor weighted his her patient patients pt se requiere requieren precisa necesita solicita es ist wird "
     "un una el la le les du de des der die das eine einer con avec mit por par per via focused targeted comparison nondiagnostic non diagnostic equivocal inconclusive suboptimal limited motion-limited abnormal normal negative positive bedside i we he she".split()
 )
 _VERBS: Final = frozenset(
@@ -173,12 +173,13 @@ _TO_BE: Final = frozenset("be to should must please get needs need will can".spl
 _OPENS: Final = frozenset("if unless when whenever once pending depending si falls wenn".split())
 _JUDGED: Final = frozenset(
     "radiologist radiologists radiology rad rads indicated needed necessary appropriate feasible possible available able warranted deemed deem deems fit desired helpful "
-    "technologist tech protocol useful unavailable approved permits permit allows allow time equipped capable offered reasonable required you beneficial preferred doable besoin necesario necesaria necessaire indicado procede precisa notig indiziert erforderlich bedarf radiologo radiologue radiologe".split()
+    "technologist tech protocol useful unavailable approved permits permit allows allow time equipped capable offered reasonable required you beneficial preferred doable better recommended besoin necesario necesaria necessaire indicado procede precisa notig indiziert erforderlich bedarf radiologo radiologue radiologe".split()
 )
 _FINDINGS: Final = frozenset(
     "negative positive normal abnormal inconclusive unrevealing nondiagnostic equivocal persist persists persistent persisting worsen worsens worsening fails fail failed symptoms improvement improve "
     "unremarkable no not still shows show suspicious nonrevealing enlarged unclear unhelpful insufficient abnormality lesion seen identified found progression progresses recurs unexplained noncontributory".split()
 )
+_PAST: Final = frozenset("prior priors previous previously past recent outside earlier comparison already".split())
 _LABELS: Final = frozenset(
     "history|prior studies|prior study|prior imaging|previous imaging|previous studies|past imaging|imaging history|comparison|comparisons|comparison studies|prior workup|"
     "workup to date|work-up to date|prior exams|prior tests|previous tests|hx|pmh|psh|hpi|past history|clinical history|relevant history|prior|previous|outside studies|outside imaging|"
@@ -508,7 +509,7 @@ _MONTHS: Final = frozenset(
 
 def asks_again(passage: Passage, after: int, parts: Sequence[int]) -> bool:
     """Tell whether the passage, behind word ``after``, asks to repeat what it spoke of ("Please repeat.")."""
-    for index in range(after + 1, len(passage.words)):
+    for index in range(after + 1, min(len(passage.words), after + 2 * SIGHT)):
         for length, _ in _ASK_AGAIN_TABLE.starting(passage, index):
             behind = parts[index + length : index + length + 4]
             negated = index > 0 and passage.words[index - 1] in ("not", "no", "dont", "without")
@@ -543,7 +544,7 @@ def read(passage: Passage, first: int, last: int, parts: Sequence[int]) -> Readi
                 return Reading(Standing.REQUEST, words)
             if not _is_protocol(passage, last, words):
                 return Reading(standing, words)
-    if (label in _LABELS or label.startswith(("prior ", "previous ", "past ", "recent ", "outside "))) and not asked:
+    if (label in _LABELS or not _PAST.isdisjoint(label.split())) and not asked:
         return Reading(Standing.HISTORY, label)
     if label in _NEGATED_LABELS:
         return Reading(Standing.NEGATED, label)
@@ -578,6 +579,9 @@ def _ruled_out(passage: Passage, first: int, last: int, before: _Walk, after: _W
     """Read negation and answered questions, which go before everything else."""
     answered = _answer(passage, last)
     if answered is not None:
+        past = before.cue(Standing.HISTORY, Standing.NEUTRAL) is not None or after.cue(Standing.HISTORY) is not None
+        if past:  # "had one before? yes"
+            return Reading(Standing.HISTORY, "yes") if answered else Reading(Standing.NEUTRAL, "no")
         return Reading(Standing.REQUEST, "yes") if answered else Reading(Standing.NEGATED, "no")
     negated = before.cue(Standing.NEGATED)
     kept = (after.cue(Standing.HISTORY) or "").lower() in _KEPT

@@ -7,6 +7,8 @@ in the place of an examination's name, or one of the policy's key words.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
+from typing import Final
 
 import msgspec
 
@@ -16,6 +18,8 @@ from .order_text import Role, Text
 from .vocabulary import Abbreviation, CompiledVocabulary, Keyword, OtherService, Tag
 from .words import COLON, COMMA, DASH, PAREN, QUESTION, SLASH, Passage, edits
 
+#: Mentions of one text that are read; nobody names a procedure more often in one element.
+MAX_MENTIONS: Final = 40
 #: Elements where a bare noun is the name of what is ordered.
 NAMING = frozenset({Role.NAME, Role.BILLING, Role.DETAIL, Role.CATEGORY})
 _BY = frozenset({"por", "par", "by", "via", "per", "with", "mit", "con", "using", "in", "mediante", "tramite", "em", "imaging"})
@@ -124,6 +128,7 @@ class _Scan:
         self.entries: list[tuple[int, int, Abbreviation | Keyword]] = []
         self.others: list[tuple[int, OtherService]] = []
         self.turned: list[tuple[str, str]] = []
+        self.other_at: dict[int, OtherService] = {}
         index = 0
         while index < count:
             self._tag(index)
@@ -139,6 +144,7 @@ class _Scan:
                 named = True
             elif isinstance(mark.entry, OtherService):
                 self.others.append((index, mark.entry))
+                self.other_at.setdefault(index, mark.entry)
             elif mark.entry is not None:
                 self.entries.append((index, index + length - 1, mark.entry))
         if named or self.tags[index] & Tag.NAME:
@@ -184,7 +190,10 @@ class _Scan:
             return None
         if first > 0 and breaks[first] <= DASH and tags[first - 1] & Tag.NAME_TURNS:
             return "N3"
-        for index, other in self.others:
+        for index in range(max(0, first - 2), min(len(tags), last + 3)):
+            other = self.other_at.get(index)
+            if other is None:
+                continue
             near_before = 0 < first - index <= 2 and max(breaks[index + 1 : first + 1]) <= SLASH
             near_after = 0 < index - last <= 2 and max(breaks[last + 1 : index + 1]) <= SLASH
             joined = abs(index - (first if near_before else last)) == 1 or self.passage.words[(index + (1 if near_before else -1))] in (
@@ -226,7 +235,9 @@ class _Scan:
     def _is_key(self, first: int, last: int, entry: Keyword) -> bool:
         if self._beside(first, last, entry.not_after, True) or self._beside(first, last, entry.not_before, False):
             return False
-        if entry.with_modality == "possibly" and any(other.where == "name-unless-unlisted" for _, other in self.others):
+        if entry.with_modality == "possibly" and any(
+            other.where == "name-unless-unlisted" for _, other in self.others[:MAX_MENTIONS]
+        ):
             return False  # in a region without the nerves in question the key word means something else
         behind = last + 1
         breaks = self.passage.breaks
@@ -277,7 +288,7 @@ class _Scan:
         return site_before and strong >= COMMA and not any(c.isdigit() for c in following)
 
     def scanned(self) -> Scanned:
-        spans = list(self.spans())
+        spans = list(islice(self.spans(), MAX_MENTIONS))
         parts = [part_of(tags) for tags in self.tags]
         for first, last, _, entry in spans:
             if entry is None or isinstance(entry, Abbreviation) or entry.with_modality == "yes":

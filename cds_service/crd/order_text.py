@@ -258,7 +258,8 @@ _DISPLAYS: Final = (
 def collect(order: Mapping[str, Any]) -> OrderText:
     """Collect what ``order``, a ServiceRequest as received, says in words and codes. Never raises, whatever its shape."""
     found = _Collector()
-    found.concept("code", order.get("code"), Role.NAME)
+    for place, code in _items("code", order.get("code")):
+        found.concept(place, code, Role.NAME)
     for element, role in _CONCEPTS:
         for place, concept in _items(element, order.get(element)):
             found.concept(place, concept, role)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -60,10 +61,14 @@ def may_concern(raw: bytes, vocabulary: CompiledVocabulary) -> bool:
         unescaped = _ESCAPE.sub(lambda match: chr(int(match.group(1), 16)).encode("utf-8", "replace"), raw)
         if b"&#" in unescaped or b"&shy" in unescaped or b"&zw" in unescaped:
             return True
-        lowered = plain(unescaped.decode("utf-8", "replace")).encode("utf-8", "replace")
+        text = unicodedata.normalize("NFKD", unescaped.decode("utf-8", "replace"))
+        lowered = text.encode("ascii", "ignore").lower()
     else:
         lowered = raw.lower()
-    return any(trigger in lowered for trigger in vocabulary.triggers)
+    for trigger in vocabulary.triggers:
+        if trigger in lowered:
+            return True
+    return False
 
 
 def _triggered(text: str, vocabulary: CompiledVocabulary) -> bool:
@@ -77,9 +82,10 @@ class _Case:
     def __init__(self, order: OrderText, vocabulary: CompiledVocabulary) -> None:
         self.order = order
         self.vocabulary = vocabulary
-        self.names = tuple(scan(text, vocabulary) for text in order.texts if text.role in NAMING)
+        self._scans: dict[str, Scanned] = {}
+        self.names = tuple(self.scan(text) for text in order.texts if text.role in NAMING)
         self.free = tuple(
-            scan(text, vocabulary)
+            self.scan(text)
             for text in order.texts
             if text.role not in NAMING and text.role is not Role.PERFORMER and _triggered(text.words, vocabulary)
         )
@@ -90,7 +96,13 @@ class _Case:
             for scanned in self.names + self.free
             for words, rule in scanned.turned
         ]
-        self.supported = self._supported()
+
+    def scan(self, text: Text) -> Scanned:
+        """Scan ``text`` once, however often it is asked for."""
+        found = self._scans.get(text.element)
+        if found is None or found.text is not text:
+            found = self._scans[text.element] = scan(text, self.vocabulary)
+        return found
 
     def _supported(self) -> str:
         """Return the element whose contrast or field strength fits only the modality; "" where there is none."""
@@ -98,7 +110,7 @@ class _Case:
             if scanned.has(Tag.SUPPORT):
                 return scanned.text.element
         for text in self.order.texts:
-            if text.role in (Role.INSTRUCTION, Role.NARRATIVE) and scan(text, self.vocabulary).has(Tag.SUPPORT):
+            if text.role in (Role.INSTRUCTION, Role.NARRATIVE) and self.scan(text).has(Tag.SUPPORT):
                 return text.element
         return ""
 
@@ -108,7 +120,7 @@ class _Case:
             return True
         if mention.entry is not None and not isinstance(mention.entry, Abbreviation):
             return False
-        return self.kind.category or bool(self.supported)
+        return self.kind.category or bool(self._supported())
 
     def weight(self, mention: Mention) -> tuple[Answer, str]:
         """Return what a mention would answer if it were plainly asked for, and by which rule."""
@@ -152,7 +164,7 @@ def _bare(mention: Mention) -> bool:
 
 
 def _has_modality(mention: Mention) -> bool:
-    return any(word in ("for",) for word in mention.passage.words[: mention.first])
+    return "for" in mention.passage.words[max(0, mention.first - 40) : mention.first]
 
 
 def _carried(mention: Mention) -> bool:
@@ -431,7 +443,7 @@ def _downgraded(case: _Case) -> Evidence | None:
     """Return a comment that takes the technique back without naming it ("routine protocol only")."""
     for text in case.order.texts:
         if text.role in (Role.INSTRUCTION, Role.DETAIL):
-            scanned = scan(text, case.vocabulary)
+            scanned = case.scan(text)
             found = clauses.downgrades(scanned.passage, [part_of(tags) for tags in scanned.tags])
             if found:
                 return Evidence(text.element, found[:120], "P4", "against")
@@ -479,7 +491,7 @@ def _noted_otherwise(case: _Case) -> Evidence | None:
     for text in case.order.texts:
         if text.role in NAMING or text.role is Role.PERFORMER:
             continue
-        scanned = scan(text, case.vocabulary)
+        scanned = case.scan(text)
         parts = [part_of(tags) for tags in scanned.tags]
         for index, entry in scanned.others:
             exam = entry in case.vocabulary.vocabulary.other_exams and entry.where == "anywhere"

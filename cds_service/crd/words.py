@@ -23,10 +23,13 @@ COLON: Final = 5
 QUESTION: Final = 6
 HARD: Final = 7
 
+#: Words to either side beyond which no sentence is followed, so that a text without stops costs no more than another.
+SIGHT: Final = 40
+
 #: Words after which a full stop ends no sentence.
 _ABBREVIATED: Final = frozenset(
     "dr mr ms mrs st vs eg ie lt rt lft bilat approx w wo s p h o r l e g i m n no hx pt dx tx sx rx f u c d etc eval evaluate "
-    "diff poss prev inf sup lat med ant post ext upr lwr up low brach lumb cerv plex contr nerv seq mag res perf addl incl".split()
+    "diff poss prev inf sup lat med ant post ext upr lwr up low brach lumb cerv plex contr nerv seq mag res perf addl incl ggf evtl bzw inkl li re bds zn".split()
 )
 _WORD: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)*")
 _DASHES: Final = "‐‑‒–—―−"
@@ -164,12 +167,14 @@ class Passage:
         return self.folded[self.places[index][1] : stop]
 
     def sentence(self, index: int) -> tuple[int, int]:
-        """Return the first and the last word (inclusive) of the sentence that word ``index`` stands in."""
+        """Return the first and the last word (inclusive) of the sentence of word ``index``, or of the SIGHT around it."""
         first = index
-        while first > 0 and self.breaks[first] < QUESTION:
+        floor = max(0, index - SIGHT)
+        while first > floor and self.breaks[first] < QUESTION:
             first -= 1
         last = index
-        while last + 1 < len(self.words) and self.breaks[last + 1] < QUESTION:
+        ceiling = min(len(self.words) - 1, index + SIGHT)
+        while last < ceiling and self.breaks[last + 1] < QUESTION:
             last += 1
         return first, last
 
