@@ -20,7 +20,7 @@ from cds_service.crd.errors import CallError, operation_outcome
 from cds_service.crd.policy import Policy
 from cds_service.fhir_client import FhirClient
 from cds_service.policy_files import load_policies
-from cds_service.records import Store
+from cds_service.records import RecordsUnavailable, Store
 from cds_service.services import Services
 from cds_service.settings import Settings, SettingsError, load_settings
 
@@ -67,6 +67,7 @@ def create_app(
     app.register_error_handler(CallError, _call_error)
     app.register_error_handler(NotAuthenticated, _not_authenticated)
     app.register_error_handler(gate.NotLocal, _not_local)
+    app.register_error_handler(RecordsUnavailable, _records_down)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
     app.after_request(_cors)
@@ -137,6 +138,12 @@ def _not_authenticated(error: NotAuthenticated) -> Response:
     answer = _outcome(401, "login", "The call is not authenticated.")
     answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
+
+
+def _records_down(_error: RecordsUnavailable) -> Response:
+    """Feedback that could not be kept: the client may send it again."""
+    metrics.count_record_failure()
+    return _outcome(503, "transient", "The feedback could not be kept just now. Send it again later.")
 
 
 def _not_local(error: gate.NotLocal) -> Response:
