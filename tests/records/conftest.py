@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -48,10 +49,19 @@ def server_url() -> Iterator[str]:
     admin.dispose()
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty, migrated SQLite file to copy: migrating one for each test would take longer than the test."""
+    path = tmp_path_factory.mktemp("migrated") / "records.sqlite3"
+    upgrade_database(load_settings(database_url=f"sqlite:///{path}"))
+    return path
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings that name an empty database with a configured key."""
     if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "records.sqlite3")
         return load_settings(database_url=f"sqlite:///{tmp_path}/records.sqlite3", records_keys=KEY)
     url = request.getfixturevalue("server_url")
     engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
