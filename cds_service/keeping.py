@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -11,6 +12,7 @@ import msgspec
 import structlog
 
 from cds_service import __version__
+from cds_service.crd.annotation import ASSERTION_PREFIX
 from cds_service.crd.cards import Response, render_response
 from cds_service.crd.determination import Decision
 from cds_service.crd.errors import CallError, operation_outcome
@@ -124,10 +126,19 @@ def _determination(answer: OrderAnswer) -> DeterminationRecord:
         answer=said.answer.value,
         rule=found.rule,
         covered=answer.covered,
-        assertion_id=answer.assertion_id,
+        assertion_id=answer.assertion_id if answer.assertion_id and is_well_formed(answer.assertion_id) else None,
         evidence=msgspec.to_builtins(found.evidence),
         dates=msgspec.to_builtins(said.dates),
     )
+
+
+#: An id that stands in a plain column must be one that we made: an order may bear anything behind our prefix.
+_OURS = re.compile(rf"{re.escape(ASSERTION_PREFIX)}[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}")
+
+
+def is_well_formed(assertion_id: str) -> bool:
+    """Has a coverage-assertion-id the form of those that this service makes?"""
+    return _OURS.fullmatch(assertion_id) is not None
 
 
 def _other(assertion: OtherAssertion) -> DeterminationRecord:
@@ -143,7 +154,11 @@ def _cards(response: Response) -> tuple[CardRecord, ...]:
             card.uuid,
             card.policy_id,
             card.answer.value,
-            tuple(dict.fromkeys(each.assertion_id for each in card.answers if each.assertion_id)),
+            tuple(
+                dict.fromkeys(
+                    each.assertion_id for each in card.answers if each.assertion_id and is_well_formed(each.assertion_id)
+                )
+            ),
         )
         for card in response.cards
     )

@@ -20,12 +20,16 @@ from typing import Any, BinaryIO
 import msgspec
 import structlog
 
+from cds_service.crd.annotation import ASSERTION_PREFIX
+
 #: Written in place of a value that does not have its field's form.
 NOT_LOGGED = "(not logged)"
 _MOST_FRAMES = 30
 _MOST_ITEMS = 50
 
 _UUID = re.compile(r"(?:urn:uuid:)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# Ours alone: an order may bear an earlier one, and what follows the prefix there is whatever the client sent.
+_ASSERTION = re.compile(rf"{re.escape(ASSERTION_PREFIX)}{_UUID.pattern}")
 _WORD = re.compile(r"[A-Za-z0-9_.:+/<>-]{1,100}")
 _PLACE = re.compile(r"[A-Za-z0-9_.<>/+ -]{1,120}:\d{1,6}:[A-Za-z0-9_<>.]{1,80}")
 _REQUEST_ID = re.compile(r"[0-9a-f-]{16,36}")
@@ -87,7 +91,7 @@ FIELDS: Mapping[str, _Form] = {
     "orders": _is_number,
     "recognised": _counts,
     "determinations": _several(_word),
-    "assertion_ids": _several(_uuid),
+    "assertion_ids": _several(_matching(_ASSERTION)),
     "cards": _is_number,
     "fetches": _counts,
     "feedback": _counts,
