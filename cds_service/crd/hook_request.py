@@ -142,16 +142,14 @@ def _utf8(body: bytes) -> bytes:
 _AT = re.compile(r"^(.*?)(?: - at `\$\.?(.*)`)?$", re.DOTALL)
 #: msgspec's names of JSON's kinds, in JSON's words.
 _KINDS = {
-    "Expected": "expected",
-    "`str` of length >= 1": "a string with something in it",
-    "`str`": "a string",
-    "`object`": "an object",
-    "`array`": "an array",
-    "`int`": "a number",
-    "`float`": "a number",
-    "`bool`": "true or false",
-    "`null`": "null",
+    "str": "a string",
+    "object": "an object",
+    "array": "an array",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
 }
+_KIND = re.compile(r"`([a-z |]+)`")
 _MISSING = re.compile(r"Object missing required field `(.*?)`")
 
 
@@ -176,8 +174,8 @@ def _mistyped(message: str, place: str) -> BadRequest:
         return BadRequest(where, "is missing", "Send it as CDS Hooks 2.0 asks")
     if not where:
         return BadRequest("", "the body is not a JSON object", "Send a CDS Hooks request")
-    for theirs, ours in _KINDS.items():
-        said = said.replace(theirs, ours)
+    said = said.replace("Expected", "expected").replace("`str` of length >= 1", "a string with something in it")
+    said = _KIND.sub(lambda kinds: " or ".join(_KINDS.get(kind, kind) for kind in kinds[1].split(" | ")), said)
     return BadRequest(where, said, "Send it as CDS Hooks 2.0 asks")
 
 
@@ -218,8 +216,7 @@ def _drafts(raw: msgspec.Raw, hook: Hook) -> dict[str, Any]:
     context: _OrderContext = _parse(_select_contexts if selecting else _order_contexts, raw, "context")
     found = list(bundle_resources(_bundle(context.draft_orders, "context.draftOrders")))
     if isinstance(context, _SelectContext):
-        selected = {reference_tail(selection) for selection in context.selections}
-        found = [order for order in found if (order.resource_type, order.id) in selected]
+        found = _selected(found, context.selections)
     if len(found) > MAX_ORDERS:
         raise _too_many("context.draftOrders")
     return {
@@ -227,6 +224,12 @@ def _drafts(raw: msgspec.Raw, hook: Hook) -> dict[str, Any]:
         "orders": tuple(order for order in found if order.resource_type in REQUEST_TYPES),
         "other_resources": tuple(order.resource_type or "?" for order in found if order.resource_type not in REQUEST_TYPES),
     }
+
+
+def _selected(orders: list[Resource], selections: list[str]) -> list[Resource]:
+    """The orders that ``selections`` name: by ``Type/id`` as the hook's example does, by bare id as its text says, or by fullUrl."""
+    tails = {reference_tail(selection) for selection in selections}
+    return [order for order in orders if (order.resource_type, order.id) in tails or {order.id, order.full_url} & set(selections)]
 
 
 #: Resource types that CRD can write coverage information on, besides Appointment and Encounter.

@@ -77,7 +77,7 @@ class Scanned(msgspec.Struct, frozen=True):
     others: tuple[tuple[int, OtherService], ...]
     turned: tuple[tuple[str, str], ...]
 
-    def has(self, tag: Tag) -> bool:
+    def has(self, tag: int) -> bool:
         """Tell whether any word bears ``tag``."""
         return any(tags & tag for tags in self.tags)
 
@@ -85,8 +85,6 @@ class Scanned(msgspec.Struct, frozen=True):
 def _is_name(word: str, vocabulary: CompiledVocabulary) -> bool:
     """Tell whether ``word`` is a misspelling or a truncation of a name."""
     if len(word) < vocabulary.vocabulary.names.shortest or len(word) > 20 or word in vocabulary.lookalikes:
-        return False
-    if not any(trigger in word for trigger in vocabulary.trigger_texts):
         return False
     if any(name.startswith(word) for name in vocabulary.misspelt):
         return True
@@ -99,6 +97,8 @@ def _is_name(word: str, vocabulary: CompiledVocabulary) -> bool:
 def _name_at(passage: Passage, index: int, vocabulary: CompiledVocabulary) -> tuple[int, bool] | None:
     """Return (words taken, modality included) where a name stands at word ``index`` in an unlisted form."""
     word = passage.words[index]
+    if word not in vocabulary.name_heads and not any(trigger in word for trigger in vocabulary.trigger_texts):
+        return None
     following = passage.words[index + 1] if index + 1 < len(passage.words) and passage.breaks[index + 1] <= DASH else ""
     if 3 <= len(word) <= 8 and 3 <= len(following) <= 10:  # "neuro graphy", "neuro-gram"
         joined = word + following

@@ -57,7 +57,7 @@ _ESCAPE: Final = re.compile(rb"\\u([0-9a-fA-F]{4})")
 
 def may_concern(raw: bytes, vocabulary: CompiledVocabulary) -> bool:
     """Look cheaply at an order's JSON bytes; False means that ``recognise`` would answer no."""
-    if b"\\u" in raw or not raw.isascii() or b"&" in raw:
+    if not raw.isascii() or b"&" in raw or (b"\\" in raw and b"\\u" in raw):
         unescaped = _ESCAPE.sub(lambda match: chr(int(match.group(1), 16)).encode("utf-8", "replace"), raw)
         if b"&#" in unescaped or b"&shy" in unescaped or b"&zw" in unescaped:
             return True
@@ -65,10 +65,7 @@ def may_concern(raw: bytes, vocabulary: CompiledVocabulary) -> bool:
         lowered = text.encode("ascii", "ignore").lower()
     else:
         lowered = raw.lower()
-    for trigger in vocabulary.triggers:
-        if trigger in lowered:
-            return True
-    return False
+    return any(glance.search(lowered) for glance in vocabulary.glances)
 
 
 def _triggered(text: str, vocabulary: CompiledVocabulary) -> bool:

@@ -6,8 +6,9 @@ a laboratory test leaves ``modality`` empty, and then a name alone says the proc
 
 from __future__ import annotations
 
-import enum
+import re
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -201,28 +202,28 @@ def _check_codes(v: Vocabulary) -> None:
                 raise ValueError(f'{place}: {code!r} must read "SYSTEM CODE" with a SYSTEM of recognition.systems')
 
 
-class Tag(enum.IntFlag):
-    """What a word of an order is, as far as the vocabulary knows."""
+class Tag:
+    """What a word of an order is, as far as the vocabulary knows: bits of an int (an enum's would cost most of the reading)."""
 
-    NONE = 0
-    NAME = enum.auto()
-    MODALITY = enum.auto()
-    SUPPORT = enum.auto()
-    SITE = enum.auto()
-    DIAGNOSIS = enum.auto()
-    GENERIC = enum.auto()
-    UNLISTED = enum.auto()
-    UNSPECIFIED = enum.auto()
-    REFERRAL = enum.auto()
-    OTHER_SERVICE = enum.auto()
-    OTHER_EXAM = enum.auto()
-    NAME_TURNS = enum.auto()  # before a name, gives it another meaning
+    NONE: Final = 0
+    NAME: Final = 1
+    MODALITY: Final = 2
+    SUPPORT: Final = 4
+    SITE: Final = 8
+    DIAGNOSIS: Final = 16
+    GENERIC: Final = 32
+    UNLISTED: Final = 64
+    UNSPECIFIED: Final = 128
+    REFERRAL: Final = 256
+    OTHER_SERVICE: Final = 512
+    OTHER_EXAM: Final = 1024
+    NAME_TURNS: Final = 2048  # before a name, gives it another meaning
 
 
 class Mark(msgspec.Struct, frozen=True):
     """What a phrase of the vocabulary stands for: its tag and, where it has one, the entry it came from."""
 
-    tag: Tag
+    tag: int
     entry: Abbreviation | Keyword | OtherService | None = None
     foreign: bool = False
 
@@ -235,10 +236,12 @@ class CompiledVocabulary:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         v = self.vocabulary = vocabulary
-        self.triggers = tuple(trigger.encode() for trigger in v.triggers)
+        self.glances = tuple(_glances(v.triggers))
         self.trigger_texts = v.triggers
         self.phrases: PhraseTable[Mark] = PhraseTable(_marks(v))
         self.name_words = frozenset(plain(word) for word in v.names.words + v.names.other_languages)
+        #: beginnings of a name, as left by a space or hyphen within it
+        self.name_heads = frozenset(word[:length] for word in self.name_words for length in range(3, min(9, len(word) - 2)))
         self.modality_words = frozenset(plain(word) for word in v.modality.words)
         self.modality_lengths = sorted({len(word) for word in self.modality_words if word.isalnum()})
         self.needs_modality = bool(v.modality.words)
@@ -264,6 +267,16 @@ class CompiledVocabulary:
         return self.systems.get(plain(system).strip().rstrip("/"))
 
 
+def _glances(triggers: Words) -> Iterator[re.Pattern[bytes]]:
+    """Yield patterns that together find any trigger, as few as possible: each costs one pass over the order's bytes.
+
+    Triggers that share their first two letters become one pattern, whose common letters the engine looks for first.
+    """
+    for start, group in groupby(sorted(triggers), key=lambda trigger: trigger[:2]):
+        tails = [trigger[2:] for trigger in group]
+        yield re.compile(f"{start}(?:{'|'.join(tails)})".encode())
+
+
 class CodeRanges:
     """A set of codes given as "SYSTEM CODE" or "SYSTEM FIRST-LAST", the ends included, compared as numbers of equal length."""
 
@@ -286,7 +299,7 @@ class CodeRanges:
 
 
 def _marks(v: Vocabulary) -> Iterator[tuple[str, Mark]]:
-    simple: tuple[tuple[Words, Tag], ...] = (
+    simple: tuple[tuple[Words, int], ...] = (
         (v.names.words, Tag.NAME),
         (v.names.not_after, Tag.NAME_TURNS),
         (v.modality.words, Tag.MODALITY),

@@ -207,19 +207,27 @@ class PhraseTable(Generic[T]):
         entries = self._by_first.get(passage.words[index])
         if entries is None:
             return []
-        return [(len(words), value) for words, value in entries if _stands(passage, index, words)]
+        following = passage.words[index + 1] if index + 1 < len(passage.words) else ""
+        return [
+            (len(words), value)
+            for words, value in entries
+            if len(words) == 1 or (words[1] == following and _stands(passage, index, words))
+        ]
 
     def ending(self, passage: Passage, index: int) -> list[tuple[int, T]]:
         """Return (number of words, value) of every phrase that ends with word ``index``, the longest first."""
         entries = self._by_last.get(passage.words[index])
         if entries is None:
             return []
-        return [(len(words), value) for words, value in entries if _stands(passage, index - len(words) + 1, words)]
+        before = passage.words[index - 1] if index else ""
+        return [
+            (len(words), value)
+            for words, value in entries
+            if len(words) == 1 or (words[-2] == before and _stands(passage, index - len(words) + 1, words))
+        ]
 
 
 def _stands(passage: Passage, start: int, words: Sequence[str]) -> bool:
-    if len(words) == 1:
-        return True
     if start < 0 or start + len(words) > len(passage.words):
         return False
     return all(
@@ -228,16 +236,9 @@ def _stands(passage: Passage, start: int, words: Sequence[str]) -> bool:
     )
 
 
-def within_edits(word: str, target: str, limit: int) -> bool:
-    """Tell whether ``word`` becomes ``target`` in at most ``limit`` edits (insert, delete, replace, swap neighbours)."""
-    if abs(len(word) - len(target)) > limit or len(word) > len(target) + limit:
-        return False
-    return edits(word, target, limit) <= limit
-
-
 def edits(word: str, target: str, limit: int) -> int:
     """Count the edits from ``word`` to ``target``; more than ``limit`` counts as ``limit + 1``. Words are short: keep them so."""
-    if abs(len(word) - len(target)) > limit:
+    if abs(len(word) - len(target)) > limit or len(set(word) ^ set(target)) > 2 * limit:
         return limit + 1
     before: list[int] = []
     row = list(range(len(target) + 1))
