@@ -227,9 +227,9 @@ def _drafts(raw: msgspec.Raw, hook: Hook) -> dict[str, Any]:
 
 
 def _selected(orders: list[Resource], selections: list[str]) -> list[Resource]:
-    """The orders that ``selections`` name: by ``Type/id`` as the hook's example does, by bare id as its text says, or by fullUrl."""
-    tails = {reference_tail(selection) for selection in selections}
-    return [order for order in orders if (order.resource_type, order.id) in tails or {order.id, order.full_url} & set(selections)]
+    """The orders that ``selections`` name: by ``Type/id`` (the hook's example), by bare id (its text) or by fullUrl."""
+    tails, names = {reference_tail(selection) for selection in selections}, set(selections)
+    return [order for order in orders if (order.resource_type, order.id) in tails or {order.id, order.full_url} & names]
 
 
 #: Resource types that CRD can write coverage information on, besides Appointment and Encounter.
