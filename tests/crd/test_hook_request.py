@@ -152,10 +152,25 @@ def test_a_missing_member_is_refused_with_its_place_and_a_cure(path: Sequence[st
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b" ", b"{", json.dumps(SIGN).encode() + b"x", b"not json", b"<xml/>", b"NaN", b'{"hook": NaN}', b"{'hook': 1}", b'{"hook": "order-sign",}',
-        b'"text"', b"[]", b"5", b"null", b"true", b"\x00", b'{"hook":"\x01"}',
+        b"",
+        b" ",
+        b"{",
+        json.dumps(SIGN).encode() + b"x",
+        b"not json",
+        b"<xml/>",
+        b"NaN",
+        b'{"hook": NaN}',
+        b"{'hook': 1}",
+        b'{"hook": "order-sign",}',
+        b'"text"',
+        b"[]",
+        b"5",
+        b"null",
+        b"true",
+        b"\x00",
+        b'{"hook":"\x01"}',
     ],
-)  # fmt: skip
+)
 def test_what_is_no_json_object_is_refused(body: bytes) -> None:
     assert "JSON" in str(refused(body).problem)
 
