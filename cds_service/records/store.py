@@ -22,6 +22,7 @@ from cds_service.records.driver import Driver
 from cds_service.records.encryption import Keyring
 from cds_service.records.later import LaterWriter
 from cds_service.records.record import CallRecord, FoundCall, RecordsUnavailable
+from cds_service.records.together import TogetherWriter
 from cds_service.records.tokens import TokenWriter
 from cds_service.records.writer import CallWriter
 
@@ -84,7 +85,7 @@ class Store:
     def record_now(self, call: CallRecord) -> None:
         """Keep ``call`` for good before this returns. Raises RecordsUnavailable: nothing of it is kept."""
         if self._keeps_calls:
-            self._here.writer.write((call,))
+            self._here.write_now(call)
 
     def record_later(self, call: CallRecord) -> None:
         """Keep ``call`` within a second, or now when too many wait already; never raises, counts what is lost."""
@@ -95,7 +96,7 @@ class Store:
             return
         if not here.later.is_failing:
             try:
-                here.writer.write((call,))
+                here.write_now(call)
                 return
             except RecordsUnavailable as error:
                 _log.error("record_lost", call_id=call.call_id, reason=str(error))
@@ -190,6 +191,8 @@ class _Open:
         self.engine = database.make_engine(store._url)
         self.driver = Driver(self.engine)
         self.writer = CallWriter(self.driver, store._keyring)
+        together = TogetherWriter(self.writer.write)
+        self.write_now = together.write if database.is_embedded(store._url) else lambda call: self.writer.write((call,))
         # A disk sync for each token would cost as much as the rest of the call, and buy only that a token of the
         # last five minutes cannot be replayed after a power failure.
         self.token_driver = Driver(self.engine, is_durable=False)

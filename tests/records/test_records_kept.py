@@ -19,6 +19,7 @@ from conftest import a_call, a_determination, environment  # type: ignore[import
 
 from cds_service.records import CallRecord, RecordsUnavailable, RecordUnstorable, Store, database, open_store
 from cds_service.records.later import LaterWriter
+from cds_service.records.together import TogetherWriter
 from cds_service.settings import Settings, load_settings
 
 Rows = Callable[[str], list[Any]]
@@ -151,6 +152,42 @@ def test_many_threads_may_use_one_store(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert store.count(None, None) == 60
+
+
+def test_calls_that_wait_for_the_same_turn_share_a_commit_and_each_hears_of_its_own_fate() -> None:
+    batches: list[list[str]] = []
+    first_is_in, may_go_on = threading.Event(), threading.Event()
+
+    def write(calls: Any) -> None:
+        batches.append([call.hook_instance for call in calls])
+        if batches[-1] == ["first"]:
+            first_is_in.set()
+            may_go_on.wait(5)
+        if "bad" in batches[-1]:
+            raise RecordUnstorable("bad")
+
+    together = TogetherWriter(write)
+    failed: list[str] = []
+
+    def keep(name: str) -> None:
+        try:
+            together.write(a_call(hook_instance=name))
+        except RecordUnstorable:
+            failed.append(name)
+
+    threads = [threading.Thread(target=keep, args=(name,)) for name in ("first", "second", "bad", "third")]
+    threads[0].start()
+    first_is_in.wait(5)
+    for thread in threads[1:]:
+        thread.start()
+    while len(together._brought) < 3:
+        time.sleep(0.01)
+    may_go_on.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(batches[1]) == ["bad", "second", "third"]
+    assert sorted(batches[2:]) == [["bad"], ["second"], ["third"]]
+    assert failed == ["bad"]
 
 
 def test_a_store_opened_before_a_fork_serves_parent_and_child(store: Store) -> None:
