@@ -49,7 +49,7 @@ def fhir_issues(resource: Resource) -> tuple[str, ...]:
     """The places (FHIRPath-like, values never) at which ``resource`` breaks FHIR R4; empty if it is valid.
 
     A verdict is remembered under a digest of the bytes, so order-select followed by order-sign, and a patient's coverage,
-    are judged once.
+    are judged once. Raises BadRequest only for bytes that cannot be decoded.
     """
     digest = hashlib.blake2b(resource.raw, digest_size=16, person=(resource.resource_type or "").encode()[:16]).digest()
     with _lock:
