@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import msgspec
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.text import Text
 
+from cds_service.cli_output import fail, terminal
 from cds_service.crd.errors import CallError
 from cds_service.crd.fhir import as_list, as_object
 from cds_service.outcome_words import written_on_orders
@@ -24,11 +25,6 @@ _TIMEOUT = (5, 30)
 #: Bytes of an answer that are read; more is no CDS Hooks answer.
 _LARGEST_ANSWER = 32 * 1024 * 1024
 _COLOURS = {"info": "blue", "warning": "yellow", "critical": "red"}
-
-
-def _fail(message: object) -> NoReturn:
-    click.echo(f"cds-service: {' '.join(str(message).split())}", err=True)
-    raise SystemExit(2)
 
 
 @click.command()
@@ -44,14 +40,14 @@ def call(file: Path, url: str, service_id: str | None, token: str | None, token_
     FILE is a request in JSON, or - for standard input. Exit status 2 if there is no answer, or the server refuses the call.
     """
     if token and token_file:
-        _fail("give --token or --token-file, not both")
+        fail("give --token or --token-file, not both")
     body = _read(file)
     if token_file:
         token = _read(token_file).decode("utf-8", "replace").strip()
     try:
         answer = _post(f"{url.rstrip('/')}/cds-services/{service_id or service_of(body)}", body, token)
     except CallError as error:
-        _fail(f"{file}: {error}. {error.cure}.")
+        fail(f"{file}: {error}. {error.cure}.")
     if as_json:
         click.echo(msgspec.json.format(answer, indent=2).decode())
     else:
@@ -62,7 +58,7 @@ def _read(file: Path) -> bytes:
     try:
         return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
-        _fail(f"{file}: {error.strerror or error}")
+        fail(f"{file}: {error.strerror or error}")
 
 
 def _post(address: str, body: bytes, token: str | None) -> bytes:
@@ -77,15 +73,15 @@ def _post(address: str, body: bytes, token: str | None) -> bytes:
             answer = sent.raw.read(_LARGEST_ANSWER + 1, decode_content=True)
             status = sent.status_code
     except (requests.RequestException, OSError, ValueError) as error:
-        _fail(f"{address}: {_reason(error)}")
+        fail(f"{address}: {_reason(error)}")
     except Exception as error:  # urllib3's own, raised while the answer is read
-        _fail(f"{address}: {_reason(error)}")
+        fail(f"{address}: {_reason(error)}")
     if len(answer) > _LARGEST_ANSWER:
-        _fail(f"{address}: the answer is larger than {_LARGEST_ANSWER} bytes")
+        fail(f"{address}: the answer is larger than {_LARGEST_ANSWER} bytes")
     if status != 200:
-        _fail(f"{address}: {status}: {_diagnostics(answer)}")
+        fail(f"{address}: {status}: {_diagnostics(answer)}")
     if not isinstance(_decoded(answer), dict):
-        _fail(f"{address}: the answer is not a JSON object")
+        fail(f"{address}: the answer is not a JSON object")
     return answer
 
 
@@ -115,27 +111,35 @@ def _diagnostics(answer: bytes) -> str:
 
 def _show(answer: bytes) -> None:
     """The cards, and what is written onto the orders; in colour on a terminal, plain when piped."""
-    console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
+    console = terminal() or Console(file=sys.stdout, highlight=False, soft_wrap=True, color_system=None)
     cards = [as_object(card) for card in as_list(as_object(_decoded(answer)).get("cards"))]
     if not cards:
-        console.print("No card.", markup=False)
+        console.print("No card.")
     for card in cards:
         _show_card(console, card)
     for written in written_on_orders(answer):
-        console.print(Text(f"\nOn {written.reference}: {written.description}", style="bold"))
-        for facts in written.extensions:
-            for fact in facts:
-                console.print(Text(f"  {fact.name}: {fact.value}"))
+        console.print(_text(f"\nOn {written.reference}: {written.description}", "bold"))
+        for fact in (fact for facts in written.extensions for fact in facts):
+            console.print(_text(f"  {fact.name}: {fact.value}"))
 
 
 def _show_card(console: Console, card: Any) -> None:
     indicator = str(card.get("indicator"))
-    console.print(Text(f"[{indicator}] {card.get('summary')}", style=f"bold {_COLOURS.get(indicator, '')}".strip()))
-    console.print(Text(f"from {as_object(card.get('source')).get('label')}\n"))
-    detail = str(card.get("detail") or "")
-    console.print(Markdown(detail, hyperlinks=False) if console.is_terminal else Text(detail))
+    console.print(_text(f"[{indicator}] {card.get('summary')}", f"bold {_COLOURS.get(indicator, '')}".strip()))
+    console.print(_text(f"from {as_object(card.get('source')).get('label')}\n"))
+    detail = _printable(str(card.get("detail") or ""))
+    console.print(Markdown(detail, hyperlinks=False) if console.is_terminal else _text(detail))
     for link in map(as_object, as_list(card.get("links"))):
-        console.print(Text(f"Link: {link.get('label')} <{link.get('url')}>"))
+        console.print(_text(f"Link: {link.get('label')} <{link.get('url')}>"))
     reasons = [str(as_object(reason).get("display")) for reason in as_list(card.get("overrideReasons"))]
     if reasons:
-        console.print(Text(f"To go on: {'; '.join(reasons)}"))
+        console.print(_text(f"To go on: {'; '.join(reasons)}"))
+
+
+def _printable(text: str) -> str:
+    """``text`` without control characters, by which an answer could command the terminal."""
+    return "".join(char for char in text if char.isprintable() or char == "\n")
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(_printable(text), style=style)

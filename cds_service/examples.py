@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from cds_service.crd.hooks import HOOKS
 
 #: In the repository a link to its ``fhir_examples/``; in an installed package the files themselves.
-FOLDER = Path(__file__).parent / "examples"
+FOLDER = Path(__file__).parent / "fhir_examples"
 _SUFFIX = ".request.json"
 _NAMES = {
     "crd": "CRD",
@@ -34,7 +35,8 @@ def examples_by_hook() -> Mapping[str, tuple[tuple[str, str], ...]]:
     found: dict[str, list[tuple[str, str]]] = {}
     for name in example_names():
         hook = next((hook.name for hook in HOOKS.values() if name.startswith(f"{hook.name}-")), "other")
-        words = " ".join(_NAMES.get(word, word) for word in name.removeprefix(f"{hook}-").split("-"))
+        situation = re.sub(r"(?<=\d)-(?=\d)", ".", name.removeprefix(f"{hook}-"))
+        words = " ".join(_NAMES.get(word, word) for word in situation.split("-"))
         found.setdefault(hook, []).append((name, words[:1].upper() + words[1:]))
     return {hook: tuple(examples) for hook, examples in found.items()}
 
