@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 
 from . import clauses
-from .clauses import Part, Reading, Standing
+from .clauses import Part, Reading
+from .cues import Standing
 from .order_text import Role, Text
 from .vocabulary import Abbreviation, CompiledVocabulary, Keyword, OtherService, Tag
 from .words import COLON, COMMA, DASH, PAREN, QUESTION, SLASH, Passage, edits

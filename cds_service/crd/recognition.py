@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from . import clauses
-from .clauses import Standing
+from .cues import Standing
 from .mentions import NAMING, Mention, Scanned, part_of, scan
 from .order_text import OrderText, Role, Text, collect
 from .service_kind import Kind, bare_code, classify
