@@ -200,7 +200,7 @@ ON_THE_SERVER: dict[str, dict[str, tuple[int, Json]]] = {
     "F10": {"/fhir/Coverage": (200, searchset(coverage()))},
     "F11": {"/fhir/Coverage": (500, {"resourceType": "OperationOutcome"})},
 }
-SETTINGS: dict[str, tuple[tuple[str, Any], ...]] = {row: (("unmatched", "conditional"),) for row in ("O6", "O7")}
+SETTINGS: dict[str, tuple[tuple[str, Any], ...]] = dict.fromkeys(("O6", "O7"), (("unmatched", "conditional"),))
 SERVICE_IDS = {"R6": "order-select-crd", "R7": "order-sign-crd"}
 
 
