@@ -36,6 +36,7 @@ class Sent:
         self.resources: list[Resource] = []
         self.pages: list[str] = []
         self.answered: set[str] = set()
+        self._linked: set[str] = set()
         for key, raw in prefetch.items():
             try:
                 self.add(key, bytes(raw))
@@ -60,7 +61,9 @@ class Sent:
         self.answered.add(key)
         page = next_page(found)
         # only more Coverages are ever looked for: the next page of a Bundle of something else is not worth the call
-        if page and (key == "coverage" or any(each.resource_type == "Coverage" for each in entries)):
+        wanted = key == "coverage" or any(each.resource_type == "Coverage" for each in entries)
+        if page and wanted and page not in self._linked:  # each once: a server's links may lead in a circle
+            self._linked.add(page)
             self.pages.append(page)
         return True
 
