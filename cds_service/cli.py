@@ -5,18 +5,41 @@ from __future__ import annotations
 import json
 import sys
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from cds_service import __version__
-from cds_service.cli_output import fail, plan_today, settings_or_fail, show_outcome, terminal
-from cds_service.cli_policies import policies
+from cds_service.cli_output import fail, fail_in_lines, plan_today, settings_or_fail, show_outcome, terminal
 from cds_service.crd.errors import CallError, PolicyError
 from cds_service.settings import SettingsError
 
+#: Commands that stand in modules of their own, which are imported only when asked for: ``serve`` needs none of them.
+_ELSEWHERE = {
+    "call": "cds_service.cli_call:call",
+    "client-token": "cds_service.token_tool:client_token",
+    "policies": "cds_service.cli_policies:policies",
+    "records": "cds_service.cli_records:records",
+    "settings": "cds_service.cli_settings:settings",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+class _Commands(click.Group):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *_ELSEWHERE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = _ELSEWHERE[cmd_name].partition(":")
+        found: click.Command = getattr(import_module(module), name)
+        return found
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="cds-service")
 def main() -> None:
     """A payer's Coverage Requirements Discovery server on CDS Hooks."""
@@ -28,12 +51,14 @@ def main() -> None:
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
 def serve(host: str, port: int, workers: int) -> None:
     """Run the service under its production server until stopped."""
+    from cds_service.clients import ClientsError
+    from cds_service.records import RecordsMisconfigured
     from cds_service.server import run_server
 
     try:
         run_server(settings_or_fail(), host, port, workers)
-    except (SettingsError, PolicyError) as error:
-        fail(error)
+    except (SettingsError, PolicyError, ClientsError, RecordsMisconfigured) as error:
+        fail_in_lines(error)
 
 
 @main.command()
@@ -68,6 +93,3 @@ def explain(file: Path, today: datetime | None, as_json: bool, service_id: str |
         return
     for line in outcome.lines():
         click.echo(line)
-
-
-main.add_command(policies)

@@ -28,14 +28,19 @@ def fail(message: object) -> NoReturn:
     raise SystemExit(2)
 
 
+def fail_in_lines(error: Exception) -> NoReturn:
+    """Say on stderr what is wrong, a line for each setting or place, and exit with status 2."""
+    for line in str(error).splitlines():
+        click.echo(f"cds-service: {line}", err=True)
+    raise SystemExit(2)
+
+
 def settings_or_fail() -> Settings:
     """The settings; a wrong one ends the command with a line for each."""
     try:
         return load_settings()
     except SettingsError as error:
-        for line in str(error).splitlines():
-            click.echo(f"cds-service: {line}", err=True)
-        raise SystemExit(2) from None
+        fail_in_lines(error)
 
 
 def plan_today(settings: Settings) -> date:
