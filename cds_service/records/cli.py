@@ -99,7 +99,7 @@ def _show(tools: _Tools, name: str, limit: int) -> None:
         if number:
             click.echo()
         for line in told(call):
-            click.echo(line)
+            click.echo(_visible(line))
 
 
 @click.command("replay")
@@ -137,8 +137,13 @@ def _told_differences(store: Store, call: CallRecord, decide: Decide) -> bool:
     return bool(differences)
 
 
+def _visible(line: str) -> str:
+    # What a client sent could otherwise command the terminal of whoever looks at it.
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
+
+
 def _short(value: Any) -> str:
-    text = "absent" if value is None else msgspec.json.encode(value).decode()
+    text = "absent" if value is None else _visible(msgspec.json.encode(value).decode())
     return text if len(text) <= 160 else text[:157] + "..."
 
 

@@ -74,11 +74,13 @@ def _report(report: KeptFeedback) -> Iterator[str]:
 
 
 def _in_words(value: Any) -> list[str]:
-    """``value``, of JSON's shape, as lines: one for each item of a list, ``name value`` for members."""
-    if value is None or value == [] or value == {}:
+    """``value``, of JSON's shape, as lines: one for each item of a list, ``name value`` for members that say something."""
+    if value is None:
         return []
     if isinstance(value, list | tuple):
         return [line for item in value for line in _in_words(item)]
     if isinstance(value, dict):
-        return ["; ".join(f"{name} {'; '.join(_in_words(item))}" for name, item in value.items() if item not in (None, [], {}))]
+        return [
+            "; ".join(name if item is True else f"{name} {'; '.join(_in_words(item))}" for name, item in value.items() if item)
+        ]
     return [str(value)]

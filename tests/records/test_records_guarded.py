@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -209,13 +209,15 @@ store.close()
 
 class TestTheServer:
     @pytest.fixture
-    def empty_url(self, server_url: str) -> str:
+    def empty_url(self, server_url: str) -> Iterator[str]:
+        name = server_url.rsplit("/", 1)[1] + "_empty"
         engine = sa.create_engine(server_url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(sa.text("DROP DATABASE IF EXISTS cds_service_test_empty WITH (FORCE)"))
-            connection.execute(sa.text("CREATE DATABASE cds_service_test_empty"))
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        yield f"{server_url}_empty"
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
         engine.dispose()
-        return server_url.rsplit("/", 1)[0] + "/cds_service_test_empty"
 
     @pytest.mark.postgres
     def test_one_that_is_not_migrated_is_refused_and_the_cure_works(self, empty_url: str) -> None:

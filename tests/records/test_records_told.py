@@ -241,6 +241,12 @@ class TestTheCommandLine:
             ):
                 assert words in result.output, words
 
+    def test_show_lets_no_order_text_command_the_terminal(self, run: Callable[..., Any], store: Store) -> None:
+        store.record_now(a_call(a_determination(order_place="\x1b[2J\x9b31m"), hook_instance="h-1"))
+        shown = run("show", "h-1").output
+        assert "Order \N{REPLACEMENT CHARACTER}[2J" in shown
+        assert not {"\x1b", "\x9b"} & set(shown)
+
     def test_show_of_an_unknown_id_says_so(self, run: Callable[..., Any]) -> None:
         result = run("show", "nothing")
         assert result.exit_code == 1
