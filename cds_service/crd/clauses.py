@@ -78,6 +78,9 @@ def _walk_before(passage: Passage, first: int, parts: Sequence[int]) -> _Walk:
             index -= length
             continue
         part = parts[index]
+        if word == "to" and parts[index - 1] == Part.EXAM and any(w.startswith("prefer") for w in passage.words[max(0, index - 5) : index]):
+            found.append((Standing.NEGATED, passage.quote(index, index)))  # "prefers a plain one to it"
+            break
         if word in ("and", "or", "nor", "plus", "y", "et", "und"):
             listed = True
         elif word in cues.TURNS or part == Part.ATTRIBUTE:
@@ -116,7 +119,7 @@ def _crosses_comma(standing: Standing, had: bool, listed: bool) -> bool:
 def _walk_after(passage: Passage, last: int, parts: Sequence[int]) -> _Walk:
     """Walk right from word ``last`` and take the first cue that reaches back to it."""
     index = last + 1
-    attribute = False
+    attribute, past = False, ""
     to_be = any(word in cues.ENSURE for word in passage.words[max(0, last - 8) : last])
     words, breaks = passage.words, passage.breaks
     while index < len(words) and index - last <= _REACH and breaks[index] < QUESTION:
@@ -126,6 +129,8 @@ def _walk_after(passage: Passage, last: int, parts: Sequence[int]) -> _Walk:
             if _binds_back(passage, index, length, standing, parts, to_be, attribute, far):
                 return _Walk(((standing, phrase),))
         word, part = words[index], parts[index]
+        if index + 2 < len(words) and words[index + 2] == "ago" and words[index + 1] in cues.UNITS:
+            return _Walk(((Standing.HISTORY, passage.quote(index, index + 2)),))
         if word == "in" and index + 2 < len(words) and words[index + 2] in cues.UNITS:
             return _Walk(((Standing.PLAN, passage.quote(index, index + 2)),))
         if part == Part.ATTRIBUTE:
@@ -136,8 +141,10 @@ def _walk_after(passage: Passage, last: int, parts: Sequence[int]) -> _Walk:
             break
         if word in cues.TO_BE:
             to_be = True
+        elif word == "was":
+            past = passage.quote(index, index)
         index += 1
-    return _Walk(())
+    return _Walk(((Standing.HISTORY, past),) if past else ())
 
 
 def _binds_back(
@@ -224,10 +231,13 @@ def _answer(passage: Passage, last: int) -> bool | None:
 
 
 def _label(passage: Passage, first: int, start: int) -> str:
-    """Return the words before the last colon between ``start`` and word ``first``, if a line begins with them."""
-    colon = next((index for index in range(first, start, -1) if passage.breaks[index] in (COLON, QUESTION)), None)
+    """Return the label of the sentence that starts with word ``start``: what stands before its last colon, or the question before it."""
+    colon = next((index for index in range(first, start, -1) if passage.breaks[index] == COLON), None)
     if colon is None:
-        return ""
+        if start == 0 or passage.breaks[start] != QUESTION:
+            return ""
+        colon = start
+        start = max(0, start - 14)
     begin = colon - 1
     while begin > start and passage.breaks[begin] < COMMA:
         begin -= 1
@@ -245,6 +255,8 @@ def _conditioned(passage: Passage, first: int, last: int, bounds: tuple[int, int
         if words[index] in ("but", "please") and index < first - 1 and words[index] == "but":
             break
         if words[index] in cues.OPENS:
+            if index > start and words[index - 1] in cues.DOUBT:
+                return Reading(Standing.DISCRETION, passage.quote(index - 1, index))
             clause = words[index : last + 6] if not _parted(passage, index, first) else words[index:first]
             judged = optional or any(word in cues.JUDGED for word in clause)
             inside = judged and not any(word in cues.JUDGED for word in words[index:first]) and not _parted(passage, index, first)
@@ -343,8 +355,10 @@ def read(passage: Passage, first: int, last: int, parts: Sequence[int]) -> Readi
     choice = _alternative(passage, first, last, bounds, parts)
     if choice:
         return Reading(Standing.ALTERNATIVE, choice)
-    label = _label(passage, first, max(0, bounds[0] - 14))
+    label = _label(passage, first, bounds[0])
     if (cue := before.cue(Standing.REPEAT) or after.cue(Standing.REPEAT)) is not None:
+        if (later := after.cue(Standing.PLAN)) is not None:
+            return Reading(Standing.PLAN, later)
         return conditioned or Reading(Standing.REPEAT, cue)
     asked = after.cue(Standing.REQUEST) is not None
     for standing, words in before.found:
@@ -377,7 +391,7 @@ def read(passage: Passage, first: int, last: int, parts: Sequence[int]) -> Readi
                 return Reading(standing, words)
     if conditioned is not None:
         return conditioned
-    if (cue := before.cue(Standing.SUGGESTED) or after.cue(Standing.SUGGESTED)) is not None:
+    if not asked and (cue := before.cue(Standing.SUGGESTED) or after.cue(Standing.SUGGESTED)) is not None:
         return Reading(Standing.SUGGESTED, cue)
     if not asked and _is_dated(passage, last, parts):
         return Reading(Standing.DATED, passage.quote(last, min(last + 3, bounds[1])))
@@ -403,7 +417,10 @@ def _ruled_out(passage: Passage, first: int, last: int, before: _Walk, after: _W
             return Reading(standing, cue)
     gap = passage.gap_before(first)
     queried = "?" in gap and (first == 0 or gap[0] != "?")  # "? scan", "MRI ?scan", not "Done? Scan"
-    if queried or "?" in passage.gap_after(last) or _asks_whether(passage, first, last):
+    tail = last
+    while tail + 1 < len(passage.words) and tail < last + 3 and passage.words[tail + 1] in cues.AFTER_BINDING and passage.breaks[tail + 1] < COMMA:
+        tail += 1
+    if queried or "?" in passage.gap_after(last) or "?" in passage.gap_after(tail) or _asks_whether(passage, first, last):
         return Reading(Standing.DISCRETION, "?")
     return None
 

@@ -49,6 +49,7 @@ def _marks(table: str) -> PhraseTable[bool]:
 BEFORE: Final = _by_standing(
     {
         Standing.NEGATED: """
+            over | opted against | decided against |
             no | not | without | w/o | cancel | cancelling | canceling | cancelled | canceled | discontinue | d/c | don't |
             doesn't | didn't | won't | can't | cannot | shouldn't | isn't | rather than | instead of | in lieu of | in place of |
             never | decline | declined | declines | refuse | refused | refuses | avoid | other than | except | will not cover |
@@ -68,6 +69,7 @@ BEFORE: Final = _by_standing(
             re-attempt
         """,
         Standing.HISTORY: """
+            found by | seen by | detected by | identified by | visualized by | seen with |
             prior | previous | previously | past | last | recent | recently | old | earlier | outside | h/o | hx of | history of |
             s/p | status post | known | most recent | results of | result of | results from | findings of | findings on |
             finding on | findings from | report of | seen on | noted on | shown on | shown by | demonstrated on | demonstrated by
@@ -110,8 +112,8 @@ BEFORE: Final = _by_standing(
             anesthesia for | premedication for | clearance for | screening for | education on | education about | handout on |
             handout about | literature on | information on | information about | article on | article about | read about |
             scheduled for | is scheduled for | having | undergoing | going for | upcoming | awaiting scheduled | companion to |
-            in conjunction with | referred for | referral for | appointment for | slot for | same day as | day of | day as |
-            at the same time as | add on to | done with | coordinate with | bring | brings | images
+            in conjunction with |   appointment for | slot for | same day as | day of | day as |
+            at the same time as | add on to |  coordinate with | bring | brings | images
         """,
         Standing.SUGGESTED: """
             recommend | recommended | recommends | recommending | suggest | suggests | suggested | suggesting | advise | advised |
@@ -124,6 +126,7 @@ BEFORE: Final = _by_standing(
 AFTER: Final = _by_standing(
     {
         Standing.NEGATED: """
+            ruled out | been ruled out |
             not needed | not indicated | not required | not requested | not necessary | not ordered | not desired | not wanted |
             not recommended | not covered | not approved | not authorized | not available | not possible | not performed |
             not done | not at this time | not tolerated | not to be | not be | is not | was not | will not | should not | are not
@@ -159,7 +162,7 @@ AFTER: Final = _by_standing(
             concerning for | consistent with | suspicious for | c/w | evidence | proven | outside | neg | pos | abnl | wnl |
             previa | previo | previas | anterieure | anterieur | anterior | noted | in the past | from prior | abnormality |
             abnormalities | evaluated | documented | detected | unchanged | stable | localized | images | followed by | pictures |
-            date | hyperintensity | enhancement | was | had | before | ago | back in | indicates | indicated that | with evidence
+            date | hyperintensity | enhancement | had | before | ago | back in | indicates | indicated that | with evidence
             | with findings | failed | auffällig | unauffällig | normale | anormale | positiva | negativa
         """,
         Standing.PLAN: """
@@ -177,6 +180,7 @@ AFTER: Final = _by_standing(
             records | cd | disc | disk | report | results | consult | authorization | approval | slot | prep
         """,
         Standing.DISCRETION: """
+            as clinically appropriate | as clinically indicated | as clinically needed | when clinically indicated |
             as needed | as indicated | segun criterio | a criterio | si besoin | bei bedarf | nach ermessen | a discretion | selon
             | ggf | as appropriate | prn | optional | at radiologist | at the radiologist | at discretion | at rad discretion |
             at radiology discretion | per radiologist | per rad | per rads | per radiology | radiologist discretion |
@@ -240,6 +244,7 @@ ASK_AGAIN: Final = _marks(
 #: Words that a cue before the mention reaches across.
 BINDING: Final = _words(
     """
+            request requests requesting ask asking asks
     2d 2nd 3d a abnormal add adding additional ahead also an and/or another any are as at attempt attempted avec be
     bedside been being by comparison complete con das de dedicated der des diagnostic die diffusion do doing done dti du
     eine einer el equivocal es exam examination first focused for formal full further get getting go has have having he
@@ -274,8 +279,8 @@ AFTER_BINDING: Final = _words(
 #: Words that begin a new thought.
 TURNS: Final = _words(
     """
-    aber bitte but currently hence however instead kindly mais now pero please request requesting requests so therefore
-    thus today want
+    aber bitte but currently hence however instead kindly mais now pero please so therefore
+    thus today 
     """
 )
 
@@ -450,3 +455,8 @@ KEPT: Final = frozenset(
         """
     )
 )
+
+#: Words before an "if" that make it a question put to the reader.
+DOUBT: Final = _words("unsure sure unclear advise advice determine decide ask asking know uncertain comment clarify see")
+
+NUMBERS: Final = _words("a one two three four five six seven eight nine ten twelve several few couple")

@@ -21,6 +21,10 @@ from .words import COLON, COMMA, DASH, PAREN, QUESTION, SLASH, Passage, edits
 
 #: Mentions of one text that are read; nobody names a procedure more often in one element.
 MAX_MENTIONS: Final = 40
+#: Different words of one text that are compared with the names; also bounds the time that nonsense can take.
+MAX_STRANGERS: Final = 2_000
+#: Names of one text that are looked at.
+MAX_NAMES: Final = 200
 #: Elements where a bare noun is the name of what is ordered.
 NAMING = frozenset({Role.NAME, Role.BILLING, Role.DETAIL, Role.CATEGORY})
 _BY = frozenset({"por", "par", "by", "via", "per", "with", "mit", "con", "using", "in", "mediante", "tramite", "em", "imaging"})
@@ -129,6 +133,7 @@ class _Scan:
         self.entries: list[tuple[int, int, Abbreviation | Keyword]] = []
         self.others: list[tuple[int, OtherService]] = []
         self.turned: list[tuple[str, str]] = []
+        self.strangers: set[str] = set()  # words found to be no misspelling
         self.other_at: dict[int, OtherService] = {}
         index = 0
         while index < count:
@@ -148,9 +153,14 @@ class _Scan:
                 self.other_at.setdefault(index, mark.entry)
             elif mark.entry is not None:
                 self.entries.append((index, index + length - 1, mark.entry))
-        if named or self.tags[index] & Tag.NAME:
+        if named or self.tags[index] & Tag.NAME or len(self.names) > MAX_NAMES:
+            return
+        word = self.passage.words[index]
+        if word in self.strangers or len(self.strangers) > MAX_STRANGERS:
             return
         found = _name_at(self.passage, index, self.vocabulary)
+        if found is None and word not in self.vocabulary.name_heads:
+            self.strangers.add(word)
         if found is not None:
             length, with_modality = found
             for place in range(index, index + length):
@@ -190,6 +200,8 @@ class _Scan:
         if any(tags[place] & Tag.MODALITY for place in range(max(0, first - 2), min(last + 2, len(tags)))):
             return None
         if first > 0 and breaks[first] <= DASH and tags[first - 1] & Tag.NAME_TURNS:
+            return "N3"
+        if last + 1 < len(tags) and breaks[last + 1] <= PAREN and tags[last + 1] & Tag.NAME_TURNS:
             return "N3"
         for index in range(max(0, first - 2), min(len(tags), last + 3)):
             other = self.other_at.get(index)

@@ -19,7 +19,7 @@ MAX_DEPTH: Final = 8
 MAX_ITEMS: Final = 400
 #: Characters of one text that are read, and of all of them together.
 MAX_TEXT: Final = 20_000
-MAX_TOTAL: Final = 120_000
+MAX_TOTAL: Final = 60_000
 
 BILLING_OPTIONS: Final = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-billing-options"
 #: A payer's answer on the order, an earlier one of ours too: it says what was read, never what is ordered.

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cds_service.crd.recognition import Answer, may_concern, recognise
+
+from .recognition_report import CASES, figures, judge, read_cases, vocabulary
+
+JUDGED = judge(read_cases(CASES))
+CPT = "http://www.ama-assn.org/go/cpt"
+
+
+def order(**elements: Any) -> dict[str, Any]:
+    return {"resourceType": "ServiceRequest", "status": "draft", "intent": "order", **elements}
+
+
+@pytest.mark.parametrize(("tier", "bar"), [("plain", 0.99), ("hard", 0.90)])
+def test_the_labelled_cases_of_each_tier_are_answered_right(tier: str, bar: float) -> None:
+    those = [each for each in JUDGED if each.case["tier"] == tier]
+    assert len(those) >= 100
+    assert sum(each.is_right for each in those) / len(those) >= bar, "\n" + figures(JUDGED)
+
+
+def test_no_plain_no_is_ever_answered_yes() -> None:
+    wrong = [each.case["id"] for each in JUDGED if each.case["answer"] == "no" and each.found.answer is Answer.YES and each.case["tier"] == "plain"]
+    assert wrong == []
+
+
+def test_an_order_passed_over_at_a_glance_is_always_answered_no() -> None:
+    for each in JUDGED:
+        for ascii_only in (True, False):
+            raw = json.dumps(each.case["order"], ensure_ascii=ascii_only).encode()
+            assert may_concern(raw, vocabulary()) or each.found.answer is Answer.NO, each.case["id"]
+
+
+def test_most_ordinary_orders_are_passed_over_at_a_glance() -> None:
+    raw = json.dumps(order(code={"coding": [{"system": CPT, "code": "73721", "display": "MRI knee without contrast"}]})).encode()
+    assert not may_concern(raw, vocabulary())
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"code": {"text": "MR \\u006eeurography"}}',
+        '{"code": {"text": "MR neu\u00adrography"}}'.encode(),
+        '{"code": {"text": "ＭＲ ｎｅｕｒｏｇｒａｐｈｙ"}}'.encode(),
+        b'{"text": {"div": "<div>MR &#110;&#101;&#117;&#114;ography</div>"}}',
+    ],
+)
+def test_escaped_and_disguised_letters_are_seen_at_a_glance(raw: bytes) -> None:
+    assert may_concern(raw, vocabulary())
+
+
+def test_every_case_decided_by_a_rule_gives_its_reason_and_its_words() -> None:
+    for each in JUDGED:
+        assert each.found.rule
+        assert each.found.reason.endswith((".", '"', "!"))
+        assert "\n" not in each.found.reason.strip() or each.found.answer is not Answer.YES
+        for evidence in each.found.evidence:
+            assert evidence.element
+            assert len(evidence.words) <= 120
+        if each.found.answer is not Answer.NO:
+            assert any(evidence.weighs == "for" for evidence in each.found.evidence), each.case["id"]
+
+
+def test_the_evidence_names_the_element_and_quotes_the_order() -> None:
+    found = recognise(order(code={"text": "MRI pelvis"}, note=[{"text": "x"}, {"text": "Bitte MR-Neurographie é"}]), vocabulary())
+    assert found.answer is Answer.YES
+    assert found.evidence[0].element == "note[1].text"
+    assert found.evidence[0].words == "Bitte MR-Neurographie é"
+
+
+def test_what_spoke_against_stands_in_the_evidence() -> None:
+    found = recognise(order(code={"text": "MR neurography pelvis"}, note=[{"text": "No neurography."}]), vocabulary())
+    assert (found.answer, found.rule) == (Answer.POSSIBLY, "P4")
+    assert [evidence.weighs for evidence in found.evidence] == ["for", "against"]
+
+
+@pytest.mark.parametrize("status", ["draft", "active", "on-hold", "completed", "unknown", None, 5, {"a": []}, ["revoked"]])
+def test_only_revoked_and_entered_in_error_are_dead(status: Any) -> None:
+    assert recognise(order(status=status, code={"text": "MR neurography"}), vocabulary()).answer is Answer.YES
+
+
+@pytest.mark.parametrize("elements", [{"status": "revoked"}, {"status": "entered-in-error"}, {"doNotPerform": True}])
+def test_a_dead_or_forbidden_order_asks_for_nothing(elements: dict[str, Any]) -> None:
+    found = recognise(order(code={"text": "MR neurography"}) | elements, vocabulary())
+    assert (found.answer, found.rule) == (Answer.NO, "D1")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.decimals(allow_nan=False) | st.text(max_size=30)
+    | st.sampled_from(["MR neurography", "76498", CPT, "MRN", "no neurogram", "nerve evaluation", "neurography?", "MRI or neurogram"]),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(
+        st.sampled_from(["code", "coding", "text", "display", "system", "extension", "url", "valueString", "note", "div", "valueCodeableConcept", "valueBoolean"]),
+        inner, max_size=5,
+    ),
+    max_leaves=25,
+)  # fmt: skip
+ELEMENTS = ["code", "note", "reasonCode", "orderDetail", "bodySite", "category", "extension", "text", "patientInstruction", "status", "doNotPerform", "performer"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from(ELEMENTS), JSON, max_size=8))
+def test_any_json_in_any_element_is_survived(elements: dict[str, Any]) -> None:
+    found = recognise(elements, vocabulary())
+    assert found.answer in Answer
+    raw = json.dumps(elements, default=str).encode()
+    assert may_concern(raw, vocabulary()) or found.answer is Answer.NO
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=200))
+def test_any_text_beside_the_name_is_survived(text: str) -> None:
+    recognise(order(code={"text": f"MRI {text}"}, note=[{"text": f"{text} neurography {text}"}]), vocabulary())
+
+
+def test_deep_nesting_is_not_followed() -> None:
+    nested: Any = "MR neurography"
+    for _ in range(500):
+        nested = {"extension": [nested], "url": "x"}
+    assert recognise(order(extension=[nested]), vocabulary()).answer is Answer.NO
+
+
+HOSTILE = [
+    "neurography ", "no no not ", "MR neurography or MRI vs no prior ", "MRN brachial plexus ", "76498 ", "?.;:,-/()", "a", "if ", "nerve ", "neuro ", "\n", "prior: ",
+    "<b>", "&amp;", "n-", "é", "neuro-", "ogra", "nuerogrpahy ", "w/o ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("unit", "element"), [*((unit, "note") for unit in HOSTILE), ("MRN of ", "code"), ("nuerogrpahy ", "code"), ("<b>", "div"), ("<td>x", "div")]
+)
+def test_hostile_text_costs_no_more_than_its_length(unit: str, element: str) -> None:
+    def made(length: int) -> dict[str, Any]:
+        text = ("neurography " + unit * (length // len(unit)))[:length]
+        if element == "note":
+            return order(code={"text": "MRI"}, note=[{"text": text[start : start + 18_000]} for start in range(0, length, 18_000)])
+        return order(code={"text": text}) if element == "code" else order(text={"div": f"<div>{text}</div>"})
+
+    small, large = made(4_000), made(100_000)
+    recognise(small, vocabulary())
+    few, many = _cost(lambda: recognise(small, vocabulary())), _cost(lambda: recognise(large, vocabulary()))
+    assert many < 25 * few * 6 + 0.05  # 25 times as long; the rest is the slack of a busy machine
+    assert many < 4.0
+
+
+def _cost(call: Callable[[], object]) -> float:
+    start = time.process_time()
+    call()
+    return time.process_time() - start
