@@ -414,7 +414,8 @@ def _ruled_out(passage: Passage, first: int, last: int, before: _Walk, after: _W
         return Reading(Standing.NEGATED, negated)
     for standing in (Standing.NEUTRAL, Standing.NEGATED):
         if (cue := after.cue(standing)) is not None:
-            return Reading(standing, cue)
+            past = before.cue(Standing.HISTORY)  # "the prior one was cancelled"
+            return Reading(standing, cue) if past is None else Reading(Standing.HISTORY, past)
     gap = passage.gap_before(first)
     queried = "?" in gap and (first == 0 or gap[0] != "?")  # "? scan", "MRI ?scan", not "Done? Scan"
     tail = last

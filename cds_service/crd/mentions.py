@@ -133,7 +133,7 @@ class _Scan:
         self.entries: list[tuple[int, int, Abbreviation | Keyword]] = []
         self.others: list[tuple[int, OtherService]] = []
         self.turned: list[tuple[str, str]] = []
-        self.strangers: set[str] = set()  # words found to be no misspelling
+        self.known: dict[str, tuple[int, bool] | None] = {}  # words already compared with the names
         self.other_at: dict[int, OtherService] = {}
         index = 0
         while index < count:
@@ -156,11 +156,12 @@ class _Scan:
         if named or self.tags[index] & Tag.NAME or len(self.names) > MAX_NAMES:
             return
         word = self.passage.words[index]
-        if word in self.strangers or len(self.strangers) > MAX_STRANGERS:
+        head = word in self.vocabulary.name_heads  # the answer depends on the next word
+        if not head and len(self.known) > MAX_STRANGERS:
             return
-        found = _name_at(self.passage, index, self.vocabulary)
-        if found is None and word not in self.vocabulary.name_heads:
-            self.strangers.add(word)
+        found = self.known[word] if word in self.known else _name_at(self.passage, index, self.vocabulary)
+        if not head:
+            self.known[word] = found
         if found is not None:
             length, with_modality = found
             for place in range(index, index + length):
