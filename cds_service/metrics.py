@@ -77,33 +77,38 @@ def _metrics() -> _Metrics:
     return make_metrics()
 
 
+@cache
+def _labelled(metric: str, *labels: str) -> Any:
+    """The child of a metric: kept here, since the library's own look-up costs as much as counting. Labels are bounded."""
+    return getattr(_metrics(), metric).labels(*labels)
+
+
 def count_call(hook: str, status: int, client: str | None, seconds: float) -> None:
     """Count one call of ``hook``: a hook's name, ``feedback``, or ``other``; ``client`` None without authentication."""
-    metrics = _metrics()
-    metrics.calls.labels(hook, str(status), client or "none").inc()
-    metrics.seconds.labels(hook).observe(seconds)
+    _labelled("calls", hook, str(status), client or "none").inc()
+    _labelled("seconds", hook).observe(seconds)
 
 
 def count_orders(recognised: Mapping[str, int]) -> None:
     """Count the orders of one call by answer: yes, possibly, no."""
     for answer, count in recognised.items():
-        _metrics().recognised.labels(answer).inc(count)
+        _labelled("recognised", answer).inc(count)
 
 
 def count_determination(policy: str, versions: Iterable[str], answer: str) -> None:
     """Count one determination under ``policy``; ``versions`` are the days from which the versions cited hold."""
-    _metrics().determinations.labels(policy, "+".join(versions), answer).inc()
+    _labelled("determinations", policy, "+".join(versions), answer).inc()
 
 
 def count_fetch(outcome: str, seconds: float) -> None:
     """Count one request to a FHIR server; ``outcome`` is ``FhirClient``'s word for how it went."""
-    _metrics().fetches.labels(outcome).inc()
+    _labelled("fetches", outcome).inc()
     _metrics().fetch_seconds.observe(seconds)
 
 
 def count_feedback(outcome: str, count: int = 1) -> None:
     """Count feedback reports of one outcome."""
-    _metrics().feedback.labels(outcome if outcome in _OUTCOMES else "other").inc(count)
+    _labelled("feedback", outcome if outcome in _OUTCOMES else "other").inc(count)
 
 
 def count_record_failure(count: int = 1) -> None:

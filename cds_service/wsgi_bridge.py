@@ -47,6 +47,7 @@ class WsgiBridge:
         self._refusal = refusal
         self._on_stop = on_stop
         self._held = 0
+        self._receiving: dict[asyncio.Task[Any], float] = {}
         self._work: SimpleQueue[tuple[dict[str, Any], asyncio.Future[_Answer]] | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._run, name=f"calls-{n}", daemon=True) for n in range(THREADS)]
 
@@ -54,6 +55,15 @@ class WsgiBridge:
         self._loop = loop
         for thread in self._threads:
             thread.start()
+        self._stop_overdue()
+
+    def _stop_overdue(self) -> None:
+        """Stop requests whose bodies take too long; once a second, since a timer for each would cost some microseconds."""
+        overdue = self._loop.time() - BODY_SECONDS
+        for task, since in self._receiving.items():
+            if since < overdue:
+                task.cancel()
+        self._loop.call_later(1, self._stop_overdue)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         for _ in self._threads:
@@ -85,7 +95,9 @@ class WsgiBridge:
         declared = int(length) if length is not None else None
         if declared is not None and declared > self._max_body:
             return b""  # the application refuses it by its length
-        deadline = self._loop.call_later(BODY_SECONDS, _stop, asyncio.current_task(self._loop))
+        task = asyncio.current_task(self._loop)
+        assert task is not None
+        self._receiving[task] = self._loop.time()
         try:
             if declared is not None and declared <= _SMALL:
                 return bytes(await proto())
@@ -93,7 +105,7 @@ class WsgiBridge:
         except asyncio.CancelledError:
             raise _Refused(408, f"The request's body did not come in within {BODY_SECONDS:.0f} seconds.") from None
         finally:
-            deadline.cancel()
+            del self._receiving[task]
         environ["CONTENT_LENGTH"] = str(len(body))
         return body
 
@@ -162,11 +174,6 @@ def _settle(future: asyncio.Future[_Answer], answer: _Answer) -> None:
         future.set_result(answer)
 
 
-def _stop(task: asyncio.Task[Any] | None) -> None:
-    if task is not None:
-        task.cancel()
-
-
 _ENVIRON = {
     "SCRIPT_NAME": "",
     "SERVER_SOFTWARE": "granian",
@@ -176,6 +183,13 @@ _ENVIRON = {
     "wsgi.multithread": True,
     "wsgi.multiprocess": True,
     "wsgi.run_once": False,
+}
+
+
+#: The environ's keys of the headers that clients usually send.
+_KEYS = {
+    name: "HTTP_" + name.upper().replace("-", "_")
+    for name in ("host", "accept", "accept-encoding", "authorization", "connection", "origin", "user-agent", "x-request-id")
 }
 
 
@@ -202,6 +216,6 @@ def _environ(scope: Any) -> dict[str, Any]:
                 raise _Refused(400, "The request has more than one length.")
             environ["CONTENT_LENGTH"] = value
         elif "_" not in name:  # X_Forwarded_For would pass for X-Forwarded-For
-            key = "HTTP_" + name.upper().replace("-", "_")
+            key = _KEYS.get(name) or "HTTP_" + name.upper().replace("-", "_")
             environ[key] = f"{environ[key]},{value}" if key in environ else value
     return environ
