@@ -16,7 +16,7 @@ from markupsafe import Markup
 from cds_service.card_markdown import render_markdown
 from cds_service.crd.errors import CallError, operation_outcome
 from cds_service.crd.fhir import as_list, as_object, decode
-from cds_service.crd.hooks import CRD_VERSIONS
+from cds_service.crd.hooks import CRD_VERSIONS, HOOKS
 from cds_service.examples import examples_by_hook
 from cds_service.outcome_words import CoverageWhy, Why, Written, coverages_read, why, written_on_orders
 from cds_service.page_frame import is_try_on
@@ -111,9 +111,8 @@ def _page(parts: Services, form: TryForm, *, answer: Answer | None = None, error
 
 def _answer(parts: Services, body: bytes) -> Answer:
     shown, today = _indented(body), parts.today
-    service_id = "order-sign-crd"
+    service_id = _service_of(body)
     try:
-        service_id = service_of(body)
         outcome = try_request(body, TryContext(parts.circumstances(today), parts.presentation(today)), service_id)
         response = outcome.response.body
         cards = [as_object(card) for card in as_list(as_object(decode(response, "")).get("cards"))]
@@ -129,6 +128,14 @@ def _answer(parts: Services, body: bytes) -> Answer:
     except CallError as error:
         outcome_body = msgspec.json.format(msgspec.json.encode(operation_outcome(error)))
         return Answer(request=shown, response=outcome_body.decode(), service_id=service_id, error=error)
+
+
+def _service_of(body: bytes) -> str:
+    """The service of the hook that ``body`` names; the first one, which then says what is wrong, where it names none."""
+    try:
+        return service_of(body)
+    except CallError:
+        return next(iter(HOOKS))
 
 
 def _indented(body: bytes) -> str:

@@ -355,7 +355,10 @@ def test_a_form_without_what_it_needs_says_so_beside_the_field(
     ],
 )
 def test_a_pasted_text_that_is_no_request_is_refused_in_words(client: FlaskClient, body: str) -> None:
-    assert "the call is refused" in tried(client, source="paste", body=body).text
+    said = client.post("/cds-services/order-sign-crd", data=body, content_type="application/json")
+    shown = tried(client, source="paste", body=body)
+    assert f"HTTP {said.status_code} · the call is refused" in shown.text
+    assert json.loads(shown.text_of(id="response-json")) == said.get_json()
 
 
 def test_too_large_a_request_is_a_413_page() -> None:
