@@ -280,7 +280,7 @@ AFTER_BINDING: Final = _words(
 TURNS: Final = _words(
     """
     aber bitte but currently hence however instead kindly mais now pero please so therefore
-    thus today 
+    thus today
     """
 )
 

@@ -16,7 +16,8 @@ from . import clauses
 from .clauses import Part, Reading
 from .cues import Standing
 from .order_text import Role, Text
-from .vocabulary import Abbreviation, CompiledVocabulary, Keyword, OtherService, Tag
+from .recognition_table import Abbreviation, Keyword, OtherService
+from .vocabulary import CompiledVocabulary, Tag
 from .words import COLON, COMMA, DASH, PAREN, QUESTION, SLASH, Passage, edits
 
 #: Mentions of one text that are read; nobody names a procedure more often in one element.
@@ -197,7 +198,7 @@ class _Scan:
 
     def _turns(self, first: int, last: int) -> str | None:
         """Return the rule under which the neighbours of a name give it another meaning, None where they do not."""
-        breaks, tags = self.passage.breaks, self.tags
+        breaks, tags, words = self.passage.breaks, self.tags, self.passage.words
         if any(tags[place] & Tag.MODALITY for place in range(max(0, first - 2), min(last + 2, len(tags)))):
             return None
         if first > 0 and breaks[first] <= DASH and tags[first - 1] & Tag.NAME_TURNS:
@@ -210,7 +211,8 @@ class _Scan:
                 continue
             near_before = 0 < first - index <= 2 and max(breaks[index + 1 : first + 1]) <= SLASH
             near_after = 0 < index - last <= 2 and max(breaks[last + 1 : index + 1]) <= SLASH
-            joined = abs(index - (first if near_before else last)) == 1 or self.passage.words[(index + (1 if near_before else -1))] in (
+            beside = words[index + (1 if near_before else -1)]
+            joined = abs(index - (first if near_before else last)) == 1 or beside in (
                 "and", "und", "y", "et", "e", "plus", "mit", "with",
             )  # fmt: skip
             if (near_before or near_after) and joined and other.rule in ("N3", "N4"):
@@ -261,7 +263,7 @@ class _Scan:
         if behind + 1 < len(self.tags) and max(breaks[behind : behind + 2]) <= SLASH and self.tags[behind + 1] & Tag.DIAGNOSIS:
             return bool(self.tags[behind] & (Tag.MODALITY | Tag.GENERIC)) or self.passage.words[behind] in ("for", "with", "in")
         return not (
-            first > 0 and breaks[first] <= SLASH and self.tags[first - 1] & Tag.DIAGNOSIS and not entry.with_modality == "yes"
+            first > 0 and breaks[first] <= SLASH and self.tags[first - 1] & Tag.DIAGNOSIS and entry.with_modality != "yes"
         )
 
     def _is_exam(self, first: int, last: int, entry: Abbreviation) -> bool:

@@ -7,38 +7,21 @@ data of the policy; here stands only how they are weighed.
 
 from __future__ import annotations
 
-import enum
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
 from . import clauses
 from .cues import Standing
-from .mentions import NAMING, Mention, Scanned, part_of, scan
-from .order_text import OrderText, Role, Text, collect
-from .service_kind import Kind, bare_code, classify
-from .vocabulary import Abbreviation, CompiledVocabulary, Keyword, Tag
-from .words import plain
+from .mentions import NAMING, Mention, part_of
+from .order_text import Role, collect
+from .vocabulary import CompiledVocabulary
+from .weighing import AGAINST_RULE, Answer, Case, Evidence, Weighed, evidence_of, is_triggered, weigh
 
-
-class Answer(enum.Enum):
-    """Whether the order asks for the procedure; POSSIBLY where it does not let the plan tell."""
-
-    YES = "yes"
-    POSSIBLY = "possibly"
-    NO = "no"
-
-
-class Evidence(msgspec.Struct, frozen=True):
-    """One thing in the order that weighed: the element's path, its words as written (at most 120 characters), the rule."""
-
-    element: str
-    words: str
-    rule: str
-    weighs: Literal["for", "against"]
+__all__ = ["Answer", "Evidence", "Recognition", "may_concern", "recognise"]
 
 
 class Recognition(msgspec.Struct, frozen=True):
@@ -68,188 +51,6 @@ def may_concern(raw: bytes, vocabulary: CompiledVocabulary) -> bool:
     return any(glance.search(lowered) for glance in vocabulary.glances)
 
 
-def _triggered(text: str, vocabulary: CompiledVocabulary) -> bool:
-    folded = text.lower() if text.isascii() else plain(text)
-    return any(trigger in folded for trigger in vocabulary.trigger_texts)
-
-
-class _Case:
-    """One order under decision: its texts scanned, the kind of service, and its mentions by how they stand."""
-
-    def __init__(self, order: OrderText, vocabulary: CompiledVocabulary) -> None:
-        self.order = order
-        self.vocabulary = vocabulary
-        self._scans: dict[str, Scanned] = {}
-        self.names = tuple(self.scan(text) for text in order.texts if text.role in NAMING)
-        self.free = tuple(
-            self.scan(text)
-            for text in order.texts
-            if text.role not in NAMING and text.role is not Role.PERFORMER and _triggered(text.words, vocabulary)
-        )
-        self.kind: Kind = classify(order, self.names, vocabulary)
-        self.mentions = [mention for scanned in self.names + self.free for mention in scanned.mentions]
-        self.against = [
-            Evidence(scanned.text.element, words[:120], rule, "against")
-            for scanned in self.names + self.free
-            for words, rule in scanned.turned
-        ]
-
-    def scan(self, text: Text) -> Scanned:
-        """Scan ``text`` once, however often it is asked for."""
-        found = self._scans.get(text.element)
-        if found is None or found.text is not text:
-            found = self._scans[text.element] = scan(text, self.vocabulary)
-        return found
-
-    def _supported(self) -> str:
-        """Return the element whose contrast or field strength fits only the modality; "" where there is none."""
-        for scanned in self.names:
-            if scanned.has(Tag.SUPPORT):
-                return scanned.text.element
-        for text in self.order.texts:
-            if text.role in (Role.INSTRUCTION, Role.NARRATIVE) and self.scan(text).has(Tag.SUPPORT):
-                return text.element
-        return ""
-
-    def modality_fixed(self, mention: Mention) -> bool:
-        """Tell whether anything fixes the modality of ``mention``: its own sentence, or the order's codes and category."""
-        if not self.vocabulary.needs_modality or mention.modality_here or self.kind.modality:
-            return True
-        if mention.entry is not None and not isinstance(mention.entry, Abbreviation):
-            return False
-        return self.kind.category or bool(self._supported())
-
-    def weight(self, mention: Mention) -> tuple[Answer, str]:
-        """Return what a mention would answer if it were plainly asked for, and by which rule."""
-        entry = mention.entry
-        fixed = self.modality_fixed(mention)
-        if isinstance(entry, Keyword):
-            return self._key_weight(mention, entry, fixed)
-        if isinstance(entry, Abbreviation):
-            return (Answer.YES, "M2") if fixed or not _bare(mention) else (Answer.POSSIBLY, "P3")
-        if not fixed:
-            return Answer.POSSIBLY, "P3"
-        if mention.foreign:
-            return Answer.YES, "M9"
-        if mention.reading.standing is Standing.REPEAT:
-            return Answer.YES, "M7"
-        if mention.text.role not in NAMING and self.kind.modality and not mention.modality_here:
-            return Answer.YES, "M6"
-        return Answer.YES, "M1" if mention.modality_here else "M4"
-
-    def _key_weight(self, mention: Mention, entry: Keyword, fixed: bool) -> tuple[Answer, str]:
-        role = mention.text.role
-        naming = role in NAMING
-        if entry.where == "name" and not naming:
-            aimed = role is Role.SITE and entry.alone == "no" and self.kind.modality and self.kind.unlisted is None
-            return (Answer.POSSIBLY, entry.rule) if aimed else (Answer.NO, entry.rule_alone or entry.rule)
-        if mention.modality_here or (fixed and (naming or entry.alone == "possibly")):
-            bound = mention.modality_here or not _has_modality(mention) or entry.alone == "possibly"
-            if entry.with_modality == "yes" and bound:
-                return Answer.YES, entry.rule
-            return Answer.POSSIBLY, entry.rule if entry.with_modality == "possibly" else "P5"
-        if fixed and entry.with_modality == "yes" and _carried(mention):
-            return Answer.YES, entry.rule
-        if entry.alone == "possibly" and (naming or not self.kind.modality):
-            return Answer.POSSIBLY, entry.rule_alone or entry.rule
-        return Answer.NO, entry.rule_alone or entry.rule
-
-
-def _bare(mention: Mention) -> bool:
-    bounds = mention.passage.sentence(mention.first)
-    return bounds == (mention.first, mention.last)
-
-
-def _has_modality(mention: Mention) -> bool:
-    return "for" in mention.passage.words[max(0, mention.first - 40) : mention.first]
-
-
-def _carried(mention: Mention) -> bool:
-    behind = mention.last + 1
-    words = mention.passage.words
-    return behind < len(words) and words[behind] in ("protocol", "sequences", "sequence", "imaging", "technique")
-
-
-_STANDS_FOR: Final = frozenset({Standing.REQUEST, Standing.REPEAT})
-_LEFT_OPEN: Final = frozenset({Standing.DISCRETION, Standing.ALTERNATIVE, Standing.HYPOTHETICAL})
-
-
-def _standing(case: _Case, mention: Mention) -> Standing:
-    """Return how a mention stands, given where it stands and what else is ordered."""
-    standing = mention.reading.standing
-    naming = mention.text.role in NAMING
-    if standing is Standing.DATED:
-        return Standing.REQUEST if naming else Standing.HISTORY
-    if standing is Standing.SUGGESTED:
-        plain_exam = case.kind.modality_named and case.kind.unlisted is None and not naming
-        return Standing.DISCRETION if plain_exam else Standing.REQUEST
-    if standing is Standing.PLAN and naming and mention.reading.cue.startswith("in "):
-        return Standing.REQUEST  # an order for a day to come is an order
-    if standing is Standing.PLAN and naming and case.kind.other is None and not _other_modality_name(case, mention):
-        return Standing.DISCRETION
-    return standing
-
-
-def _other_modality_name(case: _Case, mention: Mention) -> bool:
-    """Tell whether a name of the order names the modality without the mention, so that the mention is not all it asks for."""
-    return any(
-        scanned.has(Tag.MODALITY)
-        and any(
-            tags & Tag.MODALITY and not any(m.first <= index <= m.last for m in scanned.mentions)
-            for index, tags in enumerate(scanned.tags)
-        )
-        for scanned in case.names
-    )
-
-
-def _evidence(mention: Mention, rule: str, weighs: Literal["for", "against"]) -> Evidence:
-    return Evidence(mention.text.element, mention.words, rule, weighs)
-
-
-_AGAINST_RULE: Final = {
-    Standing.NEGATED: "N8",
-    Standing.HISTORY: "N7",
-    Standing.DATED: "N7",
-    Standing.PLAN: "N7",
-    Standing.NEUTRAL: "N7",
-    Standing.ELSEWHERE: "N10",
-    Standing.DISCRETION: "P4",
-    Standing.ALTERNATIVE: "P4",
-    Standing.SUGGESTED: "P4",
-    Standing.HYPOTHETICAL: "P4",
-}
-
-
-class _Weighed(msgspec.Struct):
-    """Mentions by what they say: asked for, left open, ambiguous key words asked for, and everything that speaks against."""
-
-    asked: list[tuple[Mention, str]]
-    open: list[tuple[Mention, str]]
-    ambiguous: list[tuple[Mention, str]]
-    against: list[tuple[Mention, Standing]]
-
-    def standings(self) -> set[Standing]:
-        return {standing for _, standing in self.against}
-
-
-def _weigh(case: _Case) -> _Weighed:
-    weighed = _Weighed([], [], [], [])
-    for mention in case.mentions:
-        answer, rule = case.weight(mention)
-        standing = _standing(case, mention)
-        if answer is Answer.NO:
-            case.against.append(_evidence(mention, rule, "against"))
-        elif standing in _STANDS_FOR:
-            (weighed.asked if answer is Answer.YES else weighed.ambiguous).append((mention, rule))
-        elif standing in _LEFT_OPEN:
-            weighed.open.append((mention, "P4")) if answer is Answer.YES else weighed.ambiguous.append((mention, rule))
-        elif answer is Answer.YES or mention.entry is None:
-            weighed.against.append((mention, standing))
-        else:
-            case.against.append(_evidence(mention, _AGAINST_RULE[standing], "against"))
-    return weighed
-
-
 def recognise(order: Mapping[str, Any], vocabulary: CompiledVocabulary) -> Recognition:
     """Decide whether ``order``, a ServiceRequest as received, asks for the vocabulary's procedure.
 
@@ -272,15 +73,15 @@ def recognise(order: Mapping[str, Any], vocabulary: CompiledVocabulary) -> Recog
             f"The order's status is {collected.status}: nothing is asked for.",
             (Evidence("status", collected.status or "", "D1", "against"),),
         )
-    if not any(_triggered(text.words, vocabulary) for text in collected.texts) and not any(
-        _triggered(code.code, vocabulary) for code in collected.codes
+    if not any(is_triggered(text.words, vocabulary) for text in collected.texts) and not any(
+        is_triggered(code.code, vocabulary) for code in collected.codes
     ):
         return Recognition(Answer.NO, "D5", f"Nothing in the order names {name}.", ())
-    return _decide(_Case(collected, vocabulary))
+    return _decide(Case(collected, vocabulary))
 
 
-def _decide(case: _Case) -> Recognition:
-    weighed = _weigh(case)
+def _decide(case: Case) -> Recognition:
+    weighed = weigh(case)
     coded = _technique_coded(case)
     if case.kind.other is not None and not _to_perform(case):
         return _other_service(case, weighed)
@@ -300,13 +101,13 @@ def _decide(case: _Case) -> Recognition:
     return _no(case, weighed)
 
 
-def _to_perform(case: _Case) -> bool:
+def _to_perform(case: Case) -> bool:
     """Tell a referral to the modality's department, which may be asked to perform the procedure (exception to D3)."""
     other = case.kind.other
     return other is not None and other.rule == "N10" and case.kind.to_department and "records" not in other.label
 
 
-def _other_service(case: _Case, weighed: _Weighed) -> Recognition:
+def _other_service(case: Case, weighed: Weighed) -> Recognition:
     """Decide an order for another service: it counts only where its own name asks for the procedure besides."""
     other = case.kind.other
     assert other is not None
@@ -330,7 +131,7 @@ def _other_service(case: _Case, weighed: _Weighed) -> Recognition:
             named_open,
         )
     evidence = Evidence(case.kind.other_element, _words_of(case, case.kind.other_element), other.rule, "against")
-    extra = [_evidence(m, "D3", "against") for m in case.mentions][:6]
+    extra = [evidence_of(m, "D3", "against") for m in case.mentions][:6]
     return Recognition(
         Answer.NO,
         other.rule,
@@ -339,7 +140,7 @@ def _other_service(case: _Case, weighed: _Weighed) -> Recognition:
     )
 
 
-def _coordinate(case: _Case, mention: Mention) -> bool:
+def _coordinate(case: Case, mention: Mention) -> bool:
     """Tell whether a name sets the mention beside the other service ("EMG and ..."), not under it ("sedation for ...")."""
     words, breaks = mention.passage.words, mention.passage.breaks
     if breaks[mention.first] >= 6:
@@ -379,25 +180,30 @@ def _coordinate(case: _Case, mention: Mention) -> bool:
     return joined
 
 
-def _words_of(case: _Case, element: str) -> str:
+def _words_of(case: Case, element: str) -> str:
     for text in case.order.texts:
         if text.element == element:
             return text.words[:120]
     return next(((code.display or code.code)[:120] for code in case.order.codes if code.element == element), "")
 
 
-def _technique_coded(case: _Case) -> Evidence | None:
+def _technique_coded(case: Case) -> Evidence | None:
     """Return the evidence of a code that names the technique, standing beside the modality."""
+    coded = {(case.vocabulary.system_name(code.system), code.code.lower()): code for code in case.order.codes}
     for entry in case.vocabulary.vocabulary.technique_codes:
-        system, _, wanted = entry.code.partition(" ")
-        for code in case.order.codes:
-            if case.vocabulary.system_name(code.system) == system and code.code.lower() == wanted.lower():
-                if case.kind.modality:
-                    return Evidence(code.element, f"{wanted} {code.display or ''}".strip()[:120], "M5", "for")
+        wanted, *beside = (_code_key(code) for code in (entry.code, *entry.beside))
+        found = coded.get(wanted)
+        if found is not None and (case.kind.modality or any(code in coded for code in beside)):
+            return Evidence(found.element, f"{found.code} {found.display or ''}".strip()[:120], "M5", "for")
     return None
 
 
-def _asked(case: _Case, weighed: _Weighed, coded: Evidence | None) -> Recognition:
+def _code_key(code: str) -> tuple[str, str]:
+    system, _, rest = code.partition(" ")
+    return system, rest.lower()
+
+
+def _asked(case: Case, weighed: Weighed, coded: Evidence | None) -> Recognition:
     """Decide an order that affirmatively asks for the procedure: yes, unless it contradicts itself."""
     places = {mention.text.element for mention, _ in weighed.asked}
     contrary = [
@@ -408,8 +214,8 @@ def _asked(case: _Case, weighed: _Weighed, coded: Evidence | None) -> Recognitio
     choices = [m for m, _ in weighed.open if m.text.element not in places and _leaves_open(m)]
     downgraded = _downgraded(case)
     if contrary or choices or downgraded is not None:
-        against = [_evidence(m, "P4", "against") for m in contrary + choices] + ([downgraded] if downgraded else [])
-        evidence = tuple(_evidence(m, rule, "for") for m, rule in weighed.asked) + tuple(against)
+        against = [evidence_of(m, "P4", "against") for m in contrary + choices] + ([downgraded] if downgraded else [])
+        evidence = tuple(evidence_of(m, rule, "for") for m, rule in weighed.asked) + tuple(against)
         name = case.vocabulary.vocabulary.procedure
         return Recognition(
             Answer.POSSIBLY,
@@ -424,7 +230,7 @@ def _asked(case: _Case, weighed: _Weighed, coded: Evidence | None) -> Recognitio
     return _answer(case, weighed, Answer.YES, weighed.asked[0][1], "The order asks for {name}: {words}.", weighed.asked)
 
 
-def _later(negated: Mention, weighed: _Weighed) -> bool:
+def _later(negated: Mention, weighed: Weighed) -> bool:
     """Tell whether a negated mention comes after every one that asks, in the same text: the last word counts."""
     return all(mention.first < negated.first for mention, _ in weighed.asked if mention.text.element == negated.text.element)
 
@@ -436,7 +242,7 @@ def _leaves_open(mention: Mention) -> bool:
     return reading.standing is Standing.ALTERNATIVE or "consider" not in reading.cue.lower()
 
 
-def _downgraded(case: _Case) -> Evidence | None:
+def _downgraded(case: Case) -> Evidence | None:
     """Return a comment that takes the technique back without naming it ("routine protocol only")."""
     for text in case.order.texts:
         if text.role in (Role.INSTRUCTION, Role.DETAIL):
@@ -447,12 +253,12 @@ def _downgraded(case: _Case) -> Evidence | None:
     return None
 
 
-def _unlisted(case: _Case, weighed: _Weighed) -> Recognition:
+def _unlisted(case: Case, weighed: Weighed) -> Recognition:
     """Decide an order under an unlisted code that does not ask for the procedure in words (rules P1, P2, P6, N9)."""
     kind, name = case.kind, case.vocabulary.vocabulary.procedure
     assert kind.unlisted is not None
     code = Evidence(kind.unlisted_element, _code_words(case), kind.unlisted.rule, "for")
-    against = tuple(_evidence(m, _AGAINST_RULE[standing], "against") for m, standing in weighed.against)
+    against = tuple(evidence_of(m, AGAINST_RULE[standing], "against") for m, standing in weighed.against)
     if Standing.NEGATED in weighed.standings():
         return Recognition(Answer.NO, "N8", f"The order rules out {name}.", (*against, code))
     if weighed.ambiguous:
@@ -476,14 +282,14 @@ def _unlisted(case: _Case, weighed: _Weighed) -> Recognition:
     return Recognition(Answer.POSSIBLY, kind.unlisted.rule, reason, (code, *case.against[:6]))
 
 
-def _code_words(case: _Case) -> str:
+def _code_words(case: Case) -> str:
     for code in case.order.codes:
         if code.element == case.kind.unlisted_element:
             return f"{code.code} {code.display or ''}".strip()[:120]
     return _words_of(case, case.kind.unlisted_element)
 
 
-def _noted_otherwise(case: _Case) -> Evidence | None:
+def _noted_otherwise(case: Case) -> Evidence | None:
     """Return the note that names another procedure as the one ordered."""
     for text in case.order.texts:
         if text.role in NAMING or text.role is Role.PERFORMER:
@@ -506,13 +312,13 @@ def _noted_otherwise(case: _Case) -> Evidence | None:
     return None
 
 
-def _no(case: _Case, weighed: _Weighed) -> Recognition:
+def _no(case: Case, weighed: Weighed) -> Recognition:
     """Say why nothing is asked for."""
     name = case.vocabulary.vocabulary.procedure
-    against = tuple(_evidence(m, _AGAINST_RULE[standing], "against") for m, standing in weighed.against)
+    against = tuple(evidence_of(m, AGAINST_RULE[standing], "against") for m, standing in weighed.against)
     if weighed.against:
         mention, standing = weighed.against[0]
-        rule = _AGAINST_RULE[standing]
+        rule = AGAINST_RULE[standing]
         return Recognition(
             Answer.NO,
             rule,
@@ -529,13 +335,13 @@ def _no(case: _Case, weighed: _Weighed) -> Recognition:
 
 
 def _answer(
-    case: _Case, weighed: _Weighed, answer: Answer, rule: str, reason: str, mentions: list[tuple[Mention, str]]
+    case: Case, weighed: Weighed, answer: Answer, rule: str, reason: str, mentions: list[tuple[Mention, str]]
 ) -> Recognition:
     first = mentions[0][0]
     other = case.kind.other.label if case.kind.other else "another service"
     said = reason.format(
         name=case.vocabulary.vocabulary.procedure, words=f'"{first.words[:80]}"', cue=f'"{first.words[:80]}"', other=other
     )
-    evidence = [_evidence(m, each, "for") for m, each in mentions]
-    evidence += [_evidence(m, _AGAINST_RULE[standing], "against") for m, standing in weighed.against]
+    evidence = [evidence_of(m, each, "for") for m, each in mentions]
+    evidence += [evidence_of(m, AGAINST_RULE[standing], "against") for m, standing in weighed.against]
     return Recognition(answer, rule, said, tuple((evidence + case.against)[:12]))

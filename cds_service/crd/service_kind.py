@@ -12,8 +12,9 @@ import msgspec
 
 from .mentions import Scanned
 from .order_text import Code, OrderText, Role
-from .vocabulary import CompiledVocabulary, OtherService, Tag, Unlisted
-from .words import SLASH, plain
+from .recognition_table import OtherService, Unlisted
+from .vocabulary import CompiledVocabulary, Tag
+from .words import plain
 
 _CODE: Final = re.compile(r"(?:cpt|hcpcs)?[ :#-]{0,2}([0-9]{5})(?:[ ,;:/_.-]{1,2}[0-9a-z]{2}){0,5}[ ,;.]?")
 _OPENERS: Final = frozenset({"for", "due", "dx", "indication", "reason", "history", "hx", "status"})
@@ -195,7 +196,7 @@ def _unlisted(order: OrderText, names: tuple[Scanned, ...], vocabulary: Compiled
         words, tags = scanned.passage.words, scanned.tags
         for index, word in enumerate(words):
             entry = vocabulary.unlisted.get(bare_code(word)) if word[-5:].isdigit() else None
-            labelled = index > 0 and words[index - 1] in ("cpt", "hcpcs", "code", "cpt4", "4") or not word.isdigit()
+            labelled = (index > 0 and words[index - 1] in ("cpt", "hcpcs", "code", "cpt4", "4")) or not word.isdigit()
             if entry is not None and (
                 labelled or scanned.has(Tag.UNLISTED) or all(t or w.isdigit() for t, w in zip(tags, words, strict=True))
             ):

@@ -1,8 +1,4 @@
-"""The words and codes by which a policy's procedure is known: the ``[recognition]`` table of a policy file, and its compiled form.
-
-Nothing here is about one procedure. A policy for another kind of imaging fills the same tables with its own words; one for
-a laboratory test leaves ``modality`` empty, and then a name alone says the procedure.
-"""
+"""A policy's vocabulary made ready for reading orders: phrase tables, code ranges, and the glance at an order's bytes."""
 
 from __future__ import annotations
 
@@ -13,193 +9,10 @@ from typing import Final
 
 import msgspec
 
+from .recognition_table import Abbreviation, Keyword, OtherService, Vocabulary, Words
 from .words import PhraseTable, plain
 
-Words = tuple[str, ...]
-
-
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the policy file: unknown keys are refused."""
-
-
-class Names(_Table):
-    """Words that name the technique.
-
-    ``words`` count as written, ``other_languages`` likewise but are cited as such; ``misspelt`` are the names of which a
-    misspelling (up to two edits) or a truncation (down to ``shortest`` letters) counts too. After one of
-    ``not_after`` the word means another technique ("electro neurography"); ``lookalikes`` are real words near a
-    misspelling that are never taken for one.
-    """
-
-    words: Words
-    other_languages: Words = ()
-    misspelt: Words = ()
-    shortest: int = 7
-    not_after: Words = ()
-    lookalikes: Words = ()
-
-
-class Modality(_Table):
-    """What fixes the modality. Empty ``words``: the procedure needs none, and a name alone says it.
-
-    ``words`` fix it wherever they stand; ``supports`` (contrast, field strength) and ``categories`` only beside a name.
-    ``codes`` are ranges "CPT 72141-72158" or single codes "LOINC 24582-9" whose display may be missing.
-    """
-
-    words: Words = ()
-    supports: Words = ()
-    categories: Words = ()
-    codes: Words = ()
-    unspecified: Words = ()  # words of an order that names no modality, such as "imaging study"
-
-
-class Abbreviation(_Table):
-    """A short form that names the procedure only in the place of an exam's name and beside a site or support.
-
-    ``not_after`` and ``not_before`` are words that give it its other meaning (a number behind it does so too).
-    """
-
-    words: Words
-    not_after: Words = ()
-    not_before: Words = ()
-    after: Words = ()  # words such as "done as" before it, at the end of a sentence, likewise
-    carriers: Words = ()  # words such as "protocol" behind it that make it the name of an exam
-
-
-class Keyword(_Table):
-    """A phrase of the policy's key words that does not fix the modality by itself.
-
-    ``with_modality`` is the answer once the modality is fixed: "yes" or "possibly"; ``alone`` is what it answers in an
-    exam's name when nothing is: "possibly" or "no". ``not_before``/``not_after``: neighbours that make it a
-    diagnosis or another procedure. ``rule``: the rule cited with the modality, ``rule_alone`` without.
-    """
-
-    words: Words
-    with_modality: str
-    alone: str
-    rule: str
-    rule_alone: str = ""
-    not_before: Words = ()
-    not_after: Words = ()
-    where: str = "anywhere"  # or "name": counts only where the exam is named
-
-
-class OtherService(_Table):
-    """Words that say that something else is ordered, and the rule to cite. ``codes`` as in Modality."""
-
-    rule: str
-    label: str
-    words: Words = ()
-    codes: Words = ()
-    categories: Words = ()
-    where: str = "anywhere"  # examinations only: "name", or "name-unless-unlisted" where no word of unlisted_words stands by
-
-
-class Unlisted(_Table):
-    """A billing code under which the procedure may be ordered. ``fixes_modality``: the code itself says the modality."""
-
-    code: str
-    rule: str
-    label: str
-    fixes_modality: bool
-
-
-class CodeSystem(_Table):
-    """A code system by its name here, the URIs under which it is sent, and the loose names EHRs write for it."""
-
-    name: str
-    uris: Words
-    loose: Words = ()
-
-
-class TechniqueCode(_Table):
-    """A code that names the technique, counting once one of ``beside`` (modality codes of the same system) stands with it."""
-
-    code: str
-    beside: Words = ()
-
-
-class Vocabulary(_Table):
-    """The ``[recognition]`` table. Codes are written "SYSTEM CODE" or "SYSTEM FIRST-LAST", SYSTEM as named in ``systems``."""
-
-    procedure: str
-    triggers: Words
-    names: Names
-    modality: Modality = Modality()
-    abbreviations: tuple[Abbreviation, ...] = ()
-    keywords: tuple[Keyword, ...] = ()
-    sites: Words = ()
-    diagnosis_words: Words = ()
-    generic: Words = ()
-    unlisted_words: Words = ()
-    referral_to_modality: Words = ()
-    other_services: tuple[OtherService, ...] = ()
-    other_exams: tuple[OtherService, ...] = ()
-    unlisted: tuple[Unlisted, ...] = ()
-    technique_codes: tuple[TechniqueCode, ...] = ()
-    systems: tuple[CodeSystem, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Raise ValueError, with place and cure, where the table contradicts itself."""
-        for place, words in _all_words(self):
-            for word in words:
-                if not any(character.isalnum() for character in plain(word)):
-                    raise ValueError(f"{place}: {word!r} holds no letter or digit: write a word or take the entry out")
-        _check_triggers(self)
-        _check_codes(self)
-        for index, keyword in enumerate(self.keywords):
-            if keyword.with_modality not in ("yes", "possibly") or keyword.alone not in ("possibly", "no"):
-                raise ValueError(f'keywords[{index}]: with_modality must be "yes" or "possibly", alone "possibly" or "no"')
-            if keyword.where not in ("anywhere", "name"):
-                raise ValueError(f'keywords[{index}].where: {keyword.where!r} is unknown: write "anywhere" or "name"')
-        for index, exam in enumerate(self.other_exams):
-            if exam.where not in ("anywhere", "name", "name-unless-unlisted"):
-                raise ValueError(f'other_exams[{index}].where: {exam.where!r} is unknown: write "anywhere" or "name"')
-
-
-def _all_words(v: Vocabulary) -> Iterator[tuple[str, Words]]:
-    yield "names.words", v.names.words
-    yield "names.other_languages", v.names.other_languages
-    yield "names.misspelt", v.names.misspelt
-    yield "modality.words", v.modality.words
-    yield "modality.supports", v.modality.supports
-    for index, abbreviation in enumerate(v.abbreviations):
-        yield f"abbreviations[{index}].words", abbreviation.words
-    for index, keyword in enumerate(v.keywords):
-        yield f"keywords[{index}].words", keyword.words
-    yield "sites", v.sites
-    yield "generic", v.generic
-
-
-def _check_triggers(v: Vocabulary) -> None:
-    """Every word that can lead to an answer must hold a trigger, or the cheap look at the order would miss it."""
-    if not v.triggers:
-        raise ValueError("triggers: the list is empty: write parts of words, one of which every recognised order holds")
-    for trigger in v.triggers:
-        if trigger != plain(trigger) or not trigger.isascii() or not trigger.isalnum():
-            raise ValueError(f"triggers: {trigger!r} must be lower-case ASCII letters and digits without spaces")
-    leading: list[tuple[str, str]] = []
-    leading += [("names.words", word) for word in v.names.words + v.names.other_languages + v.names.misspelt]
-    leading += [("abbreviations", word) for entry in v.abbreviations for word in entry.words]
-    leading += [("keywords", word) for entry in v.keywords for word in entry.words]
-    leading += [("unlisted", entry.code) for entry in v.unlisted]
-    leading += [("technique_codes", entry.code.partition(" ")[2]) for entry in v.technique_codes]
-    for place, word in leading:
-        if not any(trigger in plain(word) for trigger in v.triggers):
-            raise ValueError(f"{place}: {word!r} holds none of the triggers: add a part of it to recognition.triggers")
-
-
-def _check_codes(v: Vocabulary) -> None:
-    names = {system.name for system in v.systems}
-    places: list[tuple[str, Words]] = [("modality.codes", v.modality.codes)]
-    places += [(f"other_services[{i}].codes", service.codes) for i, service in enumerate(v.other_services + v.other_exams)]
-    places += [("technique_codes", (entry.code, *entry.beside)) for entry in v.technique_codes]
-    places += [("unlisted", (entry.code,)) for entry in v.unlisted]
-    for place, codes in places:
-        for code in codes:
-            system, _, rest = code.partition(" ")
-            if system not in names or not rest:
-                raise ValueError(f'{place}: {code!r} must read "SYSTEM CODE" with a SYSTEM of recognition.systems')
+__all__ = ["CodeRanges", "CompiledVocabulary", "Mark", "Tag", "Vocabulary", "compile_vocabulary"]
 
 
 class Tag:
@@ -228,9 +41,6 @@ class Mark(msgspec.Struct, frozen=True):
     foreign: bool = False
 
 
-_EDITABLE: Final = 8  # letters from which a misspelling is told from another word
-
-
 class CompiledVocabulary:
     """A vocabulary made ready: phrase tables, code ranges and triggers. Built once per policy; never changed after."""
 
@@ -253,12 +63,10 @@ class CompiledVocabulary:
         self.modality_codes = CodeRanges(v.modality.codes)
         self.other_codes = tuple((CodeRanges(entry.codes), entry) for entry in v.other_services if entry.codes)
         self.exam_codes = tuple((CodeRanges(entry.codes), entry) for entry in v.other_exams if entry.codes)
-        self.neighbours: dict[Words, PhraseTable[bool]] = {
-            words: PhraseTable((word, True) for word in words)
-            for entry in (*v.keywords, *v.abbreviations)
-            for words in (entry.not_after, entry.not_before, getattr(entry, "carriers", ()), getattr(entry, "after", ()))
-            if words
-        }
+        neighbours = [words for keyword in v.keywords for words in (keyword.not_after, keyword.not_before)]
+        for entry in v.abbreviations:
+            neighbours += [entry.not_after, entry.not_before, entry.after, entry.carriers]
+        self.neighbours = {words: PhraseTable((word, True) for word in words) for words in neighbours if words}
 
     def system_name(self, system: object) -> str | None:
         """Return the name here of a coding's ``system``; "" where none or a loose nothing was sent; None for a stranger's."""
@@ -314,7 +122,8 @@ def _marks(v: Vocabulary) -> Iterator[tuple[str, Mark]]:
     for words, tag in simple:
         yield from ((word, Mark(tag)) for word in words)
     yield from ((word, Mark(Tag.NAME, foreign=True)) for word in v.names.other_languages)
-    for entry in (*v.abbreviations, *v.keywords):
+    entries: list[Abbreviation | Keyword] = [*v.abbreviations, *v.keywords]
+    for entry in entries:
         yield from ((word, Mark(Tag.NONE, entry)) for word in entry.words)
     for service in v.other_services:
         yield from ((word, Mark(Tag.OTHER_SERVICE, service)) for word in service.words)

@@ -28,8 +28,11 @@ SIGHT: Final = 40
 
 #: Words after which a full stop ends no sentence.
 _ABBREVIATED: Final = frozenset(
-    "dr mr ms mrs st vs eg ie lt rt lft bilat approx w wo s p h o r l e g i m n no hx pt dx tx sx rx f u c d etc eval evaluate "
-    "diff poss prev inf sup lat med ant post ext upr lwr up low brach lumb cerv plex contr nerv seq mag res perf addl incl ggf evtl bzw inkl li re bds zn".split()
+    """
+    dr mr ms mrs st vs eg ie lt rt lft bilat approx w wo s p h o r l e g i m n no hx pt dx tx sx rx f u c d etc eval evaluate diff
+    poss prev inf sup lat med ant post ext upr lwr up low brach lumb cerv plex contr nerv seq mag res perf addl incl ggf evtl bzw
+    inkl li re bds zn
+    """.split()  # noqa: SIM905
 )
 _WORD: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)*")
 _DASHES: Final = "‐‑‒–—―−"
@@ -97,7 +100,7 @@ def _weigh(gap: str, before: str, after_is_lower: bool, next_length: int) -> int
         return PAREN
     if any(mark in gap for mark in ',<>"'):
         return COMMA
-    if "-" in gap and " " in gap.strip("-") or "--" in gap:
+    if ("-" in gap and " " in gap.strip("-")) or "--" in gap:
         return DASH
     if "/" in gap or "\\" in gap:
         return SLASH

@@ -70,7 +70,12 @@ def test_a_repeat_of_another_examination_is_not() -> None:
 
 @pytest.mark.parametrize(
     ("text", "taken_back"),
-    [("routine protocol only", True), ("change to standard xray", True), ("plain xray negative", False), ("had standard xray only", False)],
+    [
+        ("routine protocol only", True),
+        ("change to standard xray", True),
+        ("plain xray negative", False),
+        ("had standard xray only", False),
+    ],
 )
 def test_a_comment_that_orders_the_ordinary_form_takes_the_special_one_back(text: str, taken_back: bool) -> None:
     passage = Passage(text)

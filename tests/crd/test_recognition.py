@@ -29,7 +29,11 @@ def test_the_labelled_cases_of_each_tier_are_answered_right(tier: str, bar: floa
 
 
 def test_no_plain_no_is_ever_answered_yes() -> None:
-    wrong = [each.case["id"] for each in JUDGED if each.case["answer"] == "no" and each.found.answer is Answer.YES and each.case["tier"] == "plain"]
+    wrong = [
+        each.case["id"]
+        for each in JUDGED
+        if each.case["answer"] == "no" and each.found.answer is Answer.YES and each.case["tier"] == "plain"
+    ]
     assert wrong == []
 
 
@@ -104,7 +108,20 @@ JSON = st.recursive(
     ),
     max_leaves=25,
 )  # fmt: skip
-ELEMENTS = ["code", "note", "reasonCode", "orderDetail", "bodySite", "category", "extension", "text", "patientInstruction", "status", "doNotPerform", "performer"]
+ELEMENTS = [
+    "code",
+    "note",
+    "reasonCode",
+    "orderDetail",
+    "bodySite",
+    "category",
+    "extension",
+    "text",
+    "patientInstruction",
+    "status",
+    "doNotPerform",
+    "performer",
+]
 
 
 @settings(max_examples=150, deadline=None)
@@ -136,13 +153,16 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(
-    ("unit", "element"), [*((unit, "note") for unit in HOSTILE), ("MRN of ", "code"), ("nuerogrpahy ", "code"), ("<b>", "div"), ("<td>x", "div")]
+    ("unit", "element"),
+    [*((unit, "note") for unit in HOSTILE), ("MRN of ", "code"), ("nuerogrpahy ", "code"), ("<b>", "div"), ("<td>x", "div")],
 )
 def test_hostile_text_costs_no_more_than_its_length(unit: str, element: str) -> None:
     def made(length: int) -> dict[str, Any]:
         text = ("neurography " + unit * (length // len(unit)))[:length]
         if element == "note":
-            return order(code={"text": "MRI"}, note=[{"text": text[start : start + 18_000]} for start in range(0, length, 18_000)])
+            return order(
+                code={"text": "MRI"}, note=[{"text": text[start : start + 18_000]} for start in range(0, length, 18_000)]
+            )
         return order(code={"text": text}) if element == "code" else order(text={"div": f"<div>{text}</div>"})
 
     small, large = made(4_000), made(100_000)

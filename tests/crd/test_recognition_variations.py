@@ -12,7 +12,9 @@ from cds_service.crd.recognition import recognise
 
 from .recognition_report import vocabulary
 
-VARIATIONS = [json.loads(line) for line in Path(__file__).with_name("recognition_variations.jsonl").read_text("utf-8").splitlines()]
+VARIATIONS = [
+    json.loads(line) for line in Path(__file__).with_name("recognition_variations.jsonl").read_text("utf-8").splitlines()
+]
 
 
 def _name(case: object) -> str:

@@ -1,0 +1,211 @@
+"""How far a cue reaches: from a mention outwards over the words that bind, to the first that does not.
+
+So in "no relief, SCAN of the arm" the "no" governs the relief, and in "no need for a SCAN" the scan.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from . import cues
+from .cues import Standing
+from .words import COLON, COMMA, DASH, PAREN, QUESTION, SLASH, Passage
+
+
+class Part(enum.IntEnum):
+    """What a word is to the clause; the caller's tagging."""
+
+    CONTENT = 0
+    SITE = 1  # goes with a name: a site, a side
+    ATTRIBUTE = 2  # says how: contrast, field strength
+    EXAM = 3  # names another examination or its modality
+    MENTION = 4  # belongs to a mention of the thing itself
+
+
+_REACH: Final = 14  # words that a cue reaches at most
+
+
+class Walk(NamedTuple):
+    """The cues found on one side of a mention, the nearest first, each with its words."""
+
+    found: tuple[tuple[Standing, str], ...]
+
+    def cue(self, *standings: Standing) -> str | None:
+        return next((words for standing, words in self.found if standing in standings), None)
+
+
+def walk_before(passage: Passage, first: int, parts: Sequence[int]) -> Walk:
+    """Walk left from word ``first`` and collect the cues that reach it."""
+    found: list[tuple[Standing, str]] = []
+    listed = verb = comma = bound = False  # crossed "and"/"or"; crossed a verb of ordering; crossed a comma
+    index = first - 1
+    strong = passage.breaks[first]
+    while index >= 0 and first - index <= _REACH and strong < QUESTION:
+        if strong in (COMMA, PAREN, COLON, DASH):
+            if strong == COLON or (strong != DASH and found):
+                break
+            comma = True
+        if strong == SLASH:
+            listed = True
+        ignored = cues.NO_CUE.ending(passage, index)
+        if ignored:
+            break
+        here = cues.BEFORE.ending(passage, index)
+        had = cues.HAD.ending(passage, index)
+        word = passage.words[index]
+        if had and not here:
+            here = [(had[0][0], Standing.HISTORY)]
+        if here:
+            length, standing = here[0]
+            phrase = passage.quote(index - length + 1, index)
+            if bound and phrase.lower() in cues.LOOSE:
+                break
+            if comma and not _crosses_comma(standing, bool(had), listed):
+                break
+            found.append((standing, phrase))
+            strong = passage.breaks[index - length + 1]
+            index -= length
+            continue
+        part = parts[index]
+        if (
+            word == "to"
+            and parts[index - 1] == Part.EXAM
+            and any(w.startswith("prefer") for w in passage.words[max(0, index - 5) : index])
+        ):
+            found.append((Standing.NEGATED, passage.quote(index, index)))  # "prefers a plain one to it"
+            break
+        if word in ("and", "or", "nor", "plus", "y", "et", "und"):
+            listed = True
+        elif word in cues.TURNS or part == Part.ATTRIBUTE:
+            break
+        elif part == Part.EXAM:
+            if verb or not (listed or comma):
+                break
+        elif part == Part.SITE:
+            if verb:
+                break
+        elif part == Part.MENTION:
+            if not (listed or comma):
+                break
+        elif word in cues.RESULTS:
+            if comma or (index > 0 and parts[index - 1] in (Part.EXAM, Part.SITE)):
+                break
+            found.append((Standing.HISTORY, word))
+        elif word not in cues.BINDING:
+            break
+        elif word in cues.VERBS:
+            verb = True
+        elif word == "for":
+            bound = True
+        strong = passage.breaks[index]
+        index -= 1
+    return Walk(tuple(found))
+
+
+def _crosses_comma(standing: Standing, had: bool, listed: bool) -> bool:
+    """Tell whether a cue reaches across a comma: a list goes on ("had EMG, MRI, MR ..."), a new clause does not."""
+    if had:
+        return True
+    return listed and standing in (Standing.NEGATED, Standing.HISTORY, Standing.ELSEWHERE, Standing.NEUTRAL)
+
+
+def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
+    """Walk right from word ``last`` and take the first cue that reaches back to it."""
+    index = last + 1
+    attribute, past = False, ""
+    to_be = any(word in cues.ENSURE for word in passage.words[max(0, last - 8) : last])
+    words, breaks = passage.words, passage.breaks
+    while index < len(words) and index - last <= _REACH and breaks[index] < QUESTION:
+        far = breaks[index] in (COMMA, PAREN, DASH, COLON)
+        for length, standing in cues.AFTER.starting(passage, index):
+            phrase = passage.quote(index, index + length - 1)
+            if _binds_back(passage, index, length, standing, parts, to_be, attribute, far):
+                return Walk(((standing, phrase),))
+        word, part = words[index], parts[index]
+        if index + 2 < len(words) and words[index + 2] == "ago" and words[index + 1] in cues.UNITS:
+            return Walk(((Standing.HISTORY, passage.quote(index, index + 2)),))
+        if word == "in" and index + 2 < len(words) and words[index + 2] in cues.UNITS:
+            return Walk(((Standing.PLAN, passage.quote(index, index + 2)),))
+        if part == Part.ATTRIBUTE:
+            attribute = True
+        elif (
+            part == Part.EXAM
+            or (part == Part.MENTION and breaks[index] != PAREN)
+            or (part == Part.CONTENT and word not in cues.AFTER_BINDING)
+        ):
+            break
+        if word in cues.TO_BE:
+            to_be = True
+        elif word == "was":
+            past = passage.quote(index, index)
+        index += 1
+    return Walk(((Standing.HISTORY, past),) if past else ())
+
+
+def _binds_back(
+    passage: Passage, index: int, length: int, standing: Standing, parts: Sequence[int], to_be: bool, attribute: bool, far: bool
+) -> bool:
+    word = passage.words[index]
+    after = index + length
+    ends = after >= len(passage.words) or passage.breaks[after] >= COMMA
+    follower = "" if after >= len(passage.words) else passage.words[after]
+    if standing is Standing.HISTORY:
+        if word in cues.PARTICIPLES and (
+            to_be or (follower in ("at", "on", "with", "using", "in", "under", "by") and _attributed(parts, after))
+        ):
+            return False
+        if word in cues.RESULTS and length == 1:
+            return (
+                ends
+                or follower.isdigit()
+                or follower
+                in (
+                    "for",
+                    "in",
+                    "at",
+                    "per",
+                    "as",
+                    "and",
+                    "on",
+                    "but",
+                    "by",
+                    "with",
+                    "so",
+                    "then",
+                    "last",
+                    "study",
+                )
+            )
+        if word in (
+            "was",
+            "had",
+            "before",
+            "read",
+            "date",
+            "images",
+            "show",
+            "limited",
+            "report",
+            "result",
+            "results",
+            "ago",
+            "failed",
+            "found",
+        ):
+            return not far or ends
+        return True
+    if standing in (Standing.DISCRETION, Standing.PLAN) and attribute:
+        return False  # "with contrast as needed": the contrast is left open, not the examination
+    if standing is Standing.DISCRETION and word in ("possible", "possibly", "ok", "okay", "maybe"):
+        return ends
+    if standing is Standing.ELSEWHERE and length == 1 and far:
+        return ends or word in ("separately", "scheduled", "booked")
+    if standing is Standing.PLAN and word in ("next", "later", "when", "once", "considered", "discussed", "pending"):
+        return not far or ends or word == "pending"
+    return True
+
+
+def _attributed(parts: Sequence[int], index: int) -> bool:
+    return any(parts[place] == Part.ATTRIBUTE for place in range(index + 1, min(index + 3, len(parts))))

@@ -1,0 +1,206 @@
+"""What a whole sentence makes of a mention: a question and its answer, a label, a condition, a choice, a date."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from . import cues
+from .cues import Standing
+from .reach import Part
+from .words import COLON, COMMA, DASH, QUESTION, SIGHT, Passage
+
+
+class Reading(NamedTuple):
+    """A mention's standing, and the words of the clause that said so ("" where the mention stands bare)."""
+
+    standing: Standing
+    cue: str
+
+
+def answer_to(passage: Passage, last: int) -> bool | None:
+    """Return what a question or label ending in the mention is answered with; None where it is none or has no answer."""
+    index = last + 1
+    while index < len(passage.words) and index - last <= 8:
+        if passage.breaks[index] in (QUESTION, COLON):
+            if passage.words[index] in cues.NO:
+                return False
+            if passage.words[index] in cues.YES:
+                return True
+            return None
+        if passage.breaks[index] > QUESTION:
+            return None
+        index += 1
+    return None
+
+
+def label_of(passage: Passage, first: int, start: int) -> str:
+    """Return the label of the sentence that starts at word ``start``: what its last colon ends, or the question before it."""
+    colon = next((index for index in range(first, start, -1) if passage.breaks[index] == COLON), None)
+    if colon is None:
+        if start == 0 or passage.breaks[start] != QUESTION:
+            return ""
+        colon = start
+        start = max(0, start - 14)
+    begin = colon - 1
+    while begin > start and passage.breaks[begin] < COMMA:
+        begin -= 1
+    return " ".join(passage.words[begin:colon])
+
+
+def conditioned(passage: Passage, first: int, last: int, bounds: tuple[int, int], parts: Sequence[int]) -> Reading | None:
+    """Tell whether an "if" governs the mention, and whether it leaves the choice to a judgement or to a later finding."""
+    start, end = bounds
+    words = passage.words
+    optional = any(word in ("add", "adding", "include", "including") for word in words[max(start, first - 4) : first]) or any(
+        word in ("sequences", "sequence", "protocol") for word in words[last + 1 : last + 3]
+    )
+    for index in range(first - 1, max(start, first - 25) - 1, -1):
+        if words[index] in ("but", "please") and index < first - 1 and words[index] == "but":
+            break
+        if words[index] in cues.OPENS:
+            if index > start and words[index - 1] in cues.DOUBT:
+                return Reading(Standing.DISCRETION, passage.quote(index - 1, index))
+            clause = words[index : last + 6] if not _parted(passage, index, first) else words[index:first]
+            judged = optional or any(word in cues.JUDGED for word in clause)
+            inside = judged and not any(word in cues.JUDGED for word in words[index:first]) and not _parted(passage, index, first)
+            standing = Standing.HYPOTHETICAL if inside else Standing.DISCRETION if judged else Standing.PLAN
+            return Reading(standing, passage.quote(index, last))
+    for index in range(last + 1, min(end, last + 9) + 1):
+        if words[index] in cues.OPENS - {"unless", "when"}:
+            clause = words[index : min(end, index + 9) + 1]
+            if any(word in cues.JUDGED for word in clause[:6]) or optional:
+                return Reading(Standing.DISCRETION, passage.quote(index, min(end, index + 4)))
+            if any(word in cues.FINDINGS for word in clause) or parts[min(index + 1, end)] == Part.EXAM:
+                return Reading(Standing.PLAN, passage.quote(index, min(end, index + 4)))
+            return None
+        if parts[index] in (Part.ATTRIBUTE, Part.EXAM, Part.MENTION):
+            return None
+        if parts[index] == Part.CONTENT and words[index] not in cues.AFTER_BINDING:
+            return None
+    return None
+
+
+def _parted(passage: Passage, start: int, first: int) -> bool:
+    return any(passage.breaks[index] in (COMMA, DASH) or passage.words[index] == "then" for index in range(start + 1, first + 1))
+
+
+def alternative(passage: Passage, first: int, last: int, bounds: tuple[int, int], parts: Sequence[int]) -> str:
+    """Return the "or", "vs" that sets the mention beside another examination; "" where there is none."""
+    start, end = bounds
+    words = passage.words
+    for index in range(first - 1, start - 1, -1):
+        if words[index] in ("vs", "versus", "or", "oder", "ou", "o") and _names_exam(parts, start, index):
+            return words[index]
+        if parts[index] in (Part.EXAM, Part.MENTION) or (parts[index] == Part.CONTENT and words[index] not in cues.BINDING):
+            break
+    for index in range(last + 1, end):
+        if words[index] in ("vs", "versus", "or", "oder", "ou", "o") and words[index - 1] not in ("with", "w"):
+            tail = [Part.EXAM if words[i] in cues.PLAIN else parts[i] for i in range(index + 1, min(end, index + 7) + 1)]
+            if tail and Part.EXAM in tail and Part.MENTION not in tail[: tail.index(Part.EXAM)]:
+                return words[index]
+        if parts[index] in (Part.EXAM, Part.MENTION) or words[index] in ("if", "but", "please", "negative", "fails"):
+            break
+    return ""
+
+
+def _names_exam(parts: Sequence[int], start: int, end: int) -> bool:
+    return any(parts[index] == Part.EXAM for index in range(max(start, end - 10), end))
+
+
+def is_dated(passage: Passage, last: int, parts: Sequence[int]) -> bool:
+    """Tell whether a date follows the mention closely ("MR scan 2021", "MR scan of 3/12/2022")."""
+    words, breaks = passage.words, passage.breaks
+    for index in range(last + 1, min(last + 7, len(words))):
+        if breaks[index] >= QUESTION:
+            return False
+        word = words[index]
+        if word.isdigit():
+            if len(word) == 4 and word[:2] in ("19", "20"):
+                return True
+            following = words[index + 1] if index + 1 < len(words) else ""
+            return (
+                len(word) <= 2
+                and following.isdigit()
+                and passage.gap_before(index + 1) in ("/", "-", ".")
+                and len(following) in (2, 4, 1)
+            )
+        if word in cues.MONTHS:
+            continue
+        if parts[index] != Part.SITE and word not in cues.AFTER_BINDING and word not in ("dated", "done"):
+            return False
+    return False
+
+
+def asks_again(passage: Passage, after: int, parts: Sequence[int]) -> bool:
+    """Tell whether the passage, behind word ``after``, asks to repeat what it spoke of ("Please repeat.")."""
+    for index in range(after + 1, min(len(passage.words), after + 2 * SIGHT)):
+        for length, _ in cues.ASK_AGAIN.starting(passage, index):
+            behind = parts[index + length : index + length + 4]
+            negated = index > 0 and passage.words[index - 1] in ("not", "no", "dont", "without")
+            if not negated and Part.EXAM not in behind:
+                return True
+    return False
+
+
+def asks_whether(passage: Passage, first: int, last: int) -> bool:
+    """Tell whether the sentence is a question about the mention ("Would a scan be useful?"), not a polite request."""
+    start, end = passage.sentence(first)
+    return (
+        "?" in passage.gap_after(end)
+        and end - last <= 8
+        and passage.words[start] in cues.ASKING
+        and not any(word in ("you", "please", "we", "pls", "kindly") for word in passage.words[start:first])
+    )
+
+
+def left_open(passage: Passage, bounds: tuple[int, int], parts: Sequence[int]) -> Reading | None:
+    """Find words that leave the whole sentence to somebody's choice, unless they speak of the contrast."""
+    for index in range(bounds[0], bounds[1] + 1):
+        for length, _ in cues.CHOICE.starting(passage, index):
+            if Part.ATTRIBUTE not in parts[max(bounds[0], index - 4) : index]:
+                return Reading(Standing.DISCRETION, passage.quote(index, index + length - 1))
+    return None
+
+
+def downgrades(passage: Passage, parts: Sequence[int]) -> str:
+    """Return the words that order the ordinary examination in place of a special one ("routine protocol only"), else ""."""
+    words = passage.words
+    for index, word in enumerate(words):
+        if word not in cues.PLAIN:
+            continue
+        first, last = passage.sentence(index)
+        near = range(index + 1, min(last, index + 5) + 1)
+        if not any(
+            parts[place] == Part.EXAM or words[place] in ("protocol", "sequences", "exam", "study", "imaging") for place in near
+        ):
+            continue
+        negated = any(
+            words[place]
+            in (
+                "not",
+                "no",
+                "than",
+                "dont",
+                "isnt",
+                "negative",
+                "prior",
+                "previous",
+                "had",
+                "was",
+                "were",
+                "underwent",
+                "done",
+                "after",
+                "if",
+                "recent",
+                "last",
+            )
+            for place in range(max(first, index - 4), index)
+        )
+        if not negated and (
+            any(words[place] in cues.SUFFICES for place in range(max(first, index - 3), min(last, index + 8) + 1))
+            or any(words[place] in cues.CHANGES for place in range(max(first, index - 5), index))
+        ):
+            return passage.quote(first, last)
+    return ""
