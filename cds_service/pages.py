@@ -41,10 +41,13 @@ COVERED_WORDS = {"covered": "Covered", "not-covered": "Not covered", "conditiona
 DOCS = (
     ("README.md", "Start here: two commands, one call and its answer"),
     ("docs/integrate-an-ehr.md", "Wire an EHR: discovery, prefetch, keys, answers, feedback, errors"),
+    ("docs/client-keys.md", "How a client makes its keys and signs its calls"),
     ("docs/test-with-real-clients.md", "The CDS Hooks Sandbox, the request generator, Inferno"),
     ("docs/writing-a-policy.md", "Add or change a policy without a programmer"),
     ("docs/operations.md", "Settings, records, metrics, upkeep"),
+    ("docs/records.md", "What is kept, for how long, and how it is found again"),
     ("docs/architecture.md", "How the service is built, with the flow drawn"),
+    ("docs/decision-table.md", "Every answer by order, date and coverage"),
     ("docs/SECURITY.md", "Threat model and what the operator must do"),
     ("fhir_examples/README.md", "All example requests and what each shows"),
 )
