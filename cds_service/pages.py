@@ -47,7 +47,7 @@ DOCS = (
     ("docs/operations.md", "Settings, records, metrics, upkeep"),
     ("docs/records.md", "What is kept, for how long, and how it is found again"),
     ("docs/architecture.md", "How the service is built, with the flow drawn"),
-    ("docs/decision-table.md", "Every answer by order, date and coverage"),
+    ("docs/decision-table.md", "What is answered when, for each CRD version"),
     ("docs/SECURITY.md", "Threat model and what the operator must do"),
     ("fhir_examples/README.md", "All example requests and what each shows"),
 )
