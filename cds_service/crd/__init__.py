@@ -3,9 +3,18 @@
 Nothing in this folder touches Flask, the network, a disk, a clock or a source of random ids; ``today`` and
 ``new_id`` are arguments. A module imports only those above it in this list:
 
-``errors`` . ``fhir`` . ``hooks`` . ``hook_request`` . ``service_dates`` . ``vocabulary`` . ``policy`` .
-``clauses`` . ``order_text`` . ``recognition`` . ``membership`` . ``determination`` .
-``coverage_information`` . ``cards``
+What comes in: ``errors`` . ``fhir`` . ``hooks`` . ``hook_request`` . ``service_dates``
+
+The policy: ``words`` . ``recognition_table`` . ``vocabulary`` . ``policy``
+
+Reading an order: ``cues`` . ``reach`` . ``sentences`` . ``clauses`` . ``order_text`` . ``mentions`` . ``service_kind`` .
+``weighing`` . ``recognition`` . ``trial`` . ``order_title`` . ``validation``
+
+Deciding: ``membership`` . ``needs`` . ``gathering`` . ``determination``
+
+What goes out: ``coverage_information`` . ``annotation`` . ``system_actions`` . ``card_text`` . ``cards`` . ``explanation``
+
+What comes back: ``feedback``
 
 ``tests/test_architecture.py`` reads the imports and holds the folder to this.
 """
