@@ -190,7 +190,9 @@ _EXAMPLE = "order-sign-after-the-change.request.json"
 
 def _greet(public_url: str, settings: Settings) -> None:
     """Tell the person at the terminal where to look, and a line to try that answers a card."""
-    example = Path(__file__).parent / "examples" / _EXAMPLE
+    from cds_service.examples import FOLDER
+
+    example = FOLDER / _EXAMPLE
     lines = [f"cds-service listens on {public_url}", f"  look at  {public_url}/"]
     if example.is_file() and settings.mode != "jwt":
         shown = min((example, _relative(example.resolve())), key=lambda path: len(str(path)))
