@@ -53,6 +53,9 @@ def blocks(markdown: str) -> list[Block]:
         if kind in ("not run", "file") and not rest:
             raise ValueError(f"line {line}: <!-- {mark} --> must say why, or the file's name")
         found.append(Block(line, language, fence["text"], rest if kind == "not run" else None, rest if kind == "file" else None))
+    indented = re.search(r"(?:^|\n)\n {4}[^\s*-]", _FENCE.sub("\n", markdown))
+    if indented:
+        raise ValueError(f"an indented block cannot say its language: {markdown[: indented.end()].splitlines()[-1].strip()!r}")
     if len(found) * 2 != len(re.findall(r"^```", markdown, re.M)):
         raise ValueError("a fence is not closed, or stands within another")
     return found

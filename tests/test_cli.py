@@ -7,8 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -250,7 +252,16 @@ class TestProcess:
         assert bad.stderr.count("\n") == 1
 
     def test_every_command_tells_its_use(self) -> None:
-        for words in (["--help"], ["serve", "--help"], ["explain", "-h"], ["policies", "--help"], ["policies", "test", "--help"]):
-            result = run(*words)
-            assert result.exit_code == 0
+        def commands(group: click.Group, *path: str) -> Iterator[list[str]]:
+            for name in group.list_commands(click.Context(group)):
+                command = group.get_command(click.Context(group), name)
+                yield [*path, name]
+                if isinstance(command, click.Group):
+                    yield from commands(command, *path, name)
+
+        told = list(commands(main))
+        assert ["policies", "test"] in told
+        for words in ([], *told):
+            result = run(*words, "--help")
+            assert result.exit_code == 0, words
             assert "Usage:" in result.stdout

@@ -15,8 +15,10 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from cds_service.cli import main
 from tests import documents, examples
 from tests.documents import ROOT, Block
 
@@ -156,6 +158,23 @@ def test_a_document_links_to_nothing_that_is_not_there(name: str) -> None:
             assert anchor in slugs, target
 
 
+_TOLD = re.compile(r"(?<![\w./-])cds-service ((?:[a-z][a-z-]* ?)+)([^`|\n]*)")
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_the_commands_and_options_that_a_document_names_exist(name: str) -> None:
+    """In blocks that are not run, and in sentences, too."""
+    for words, rest in _TOLD.findall((ROOT / name).read_text(encoding="utf-8")):
+        command: click.Command | None = main
+        for word in words.split():
+            if not isinstance(command, click.Group):
+                break
+            command = command.get_command(click.Context(command), word)
+            assert command is not None, f"cds-service {words}"
+        options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        assert set(re.findall(r"(?<= )--[a-z-]+", f" {rest}")) <= options | {"--help"}, f"cds-service {words}{rest}"
+
+
 class TestConvention:
     def test_output_is_as_shown_only_if_every_part_is(self) -> None:
         assert documents.is_as_shown("a ... c\n", "a b c")
@@ -166,9 +185,18 @@ class TestConvention:
     def test_a_console_block_is_commands_and_what_they_print(self) -> None:
         assert documents.commands("$ one\n> more\nout\n$ two\n") == [("one\nmore", "out\n"), ("two", "")]
 
-    @pytest.mark.parametrize("text", ["```\nx\n```\n", "```sh\nx\n```\n", "<!-- not run: -->\n```bash\nx\n```\n", "```bash\nx\n"])
-    def test_a_block_without_language_reason_or_end_is_refused(self, text: str) -> None:
-        with pytest.raises(ValueError, match=r"language|why|closed"):
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("```\nx\n```\n", "must say its language"),
+            ("```sh\nx\n```\n", "must say its language"),
+            ("<!-- not run: -->\n```bash\nx\n```\n", "must say why"),
+            ("```bash\nx\n", "not closed"),
+            ("So:\n\n    cds-service serve\n", "indented block"),
+        ],
+    )
+    def test_a_block_without_language_reason_or_end_is_refused(self, text: str, words: str) -> None:
+        with pytest.raises(ValueError, match=words):
             documents.blocks(text)
 
     def test_marks_are_read(self) -> None:
