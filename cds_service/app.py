@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import Forbidden, HTTPException, InternalServerError
 
 from cds_service import gate, metrics, observing, pages, views
 from cds_service.auth import Authenticator, NotAuthenticated
@@ -19,6 +19,7 @@ from cds_service.clients import Client, load_clients
 from cds_service.crd.errors import CallError, operation_outcome
 from cds_service.crd.policy import Policy
 from cds_service.fhir_client import FhirClient
+from cds_service.page_frame import error_page
 from cds_service.policy_files import load_policies
 from cds_service.records import RecordsUnavailable, Store
 from cds_service.services import Services
@@ -148,13 +149,17 @@ def _records_down(_error: RecordsUnavailable) -> Response:
 
 def _not_local(error: gate.NotLocal) -> Response:
     observing.note_error(error)
+    if not _speaks_json():
+        return error_page(Forbidden())
     return _outcome(403, "forbidden", "Without CDS_SERVICE_MODE this service answers local calls only. Set it to open or jwt.")
 
 
 def _http_error(error: HTTPException) -> Response | HTTPException:
-    """Errors of routing and HTTP itself; people get Werkzeug's page, machines an OperationOutcome."""
-    if not _speaks_json() or error.code is None:
+    """Errors of routing and HTTP itself; people get a page, machines an OperationOutcome."""
+    if error.code is None:
         return error
+    if not _speaks_json():
+        return error_page(error)
     issue_type = {404: "not-found", 405: "not-supported", 413: "too-costly"}.get(error.code, "processing")
     answer = _outcome(error.code, issue_type, f"{error.name}. See GET /cds-services for what is served here.")
     for name, value in error.get_headers():
@@ -166,6 +171,8 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
 def _unexpected(error: Exception) -> Response:
     """A defect of ours: the caller gets no trace of it."""
     observing.note_exception(error)
+    if not _speaks_json():
+        return error_page(InternalServerError())
     return _outcome(500, "exception", "The service failed on this request; it has been logged. Other requests are served.")
 
 

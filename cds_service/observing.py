@@ -112,6 +112,8 @@ def _end(response: Response) -> Response:
 
 def _report(status: int, seconds: float) -> None:
     rule = request.url_rule.rule if request.url_rule else None
+    if rule == "/try":  # the page promises that what is tried is neither logged nor counted
+        return
     caller = gate.caller()
     client = caller.name if caller else g.get("refused_client")
     hook = _hook(rule)
