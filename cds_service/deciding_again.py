@@ -11,7 +11,7 @@ import msgspec
 
 from cds_service.crd.cards import render_response
 from cds_service.crd.determination import Circumstances, decide
-from cds_service.crd.errors import CallError, operation_outcome
+from cds_service.crd.errors import CallError, PolicyError, operation_outcome
 from cds_service.crd.hook_request import parse_hook_request
 from cds_service.crd.hooks import HOOKS
 from cds_service.crd.needs import Fetched, Need, run
@@ -26,7 +26,7 @@ from cds_service.settings import Settings
 def decide_again(kept: ReplayInput, settings: Settings) -> bytes:
     """The body that ``kept`` is answered with now, by this version of the software and the policies it was answered by then.
 
-    Raises RecordsMisconfigured where a policy file of then is neither kept nor at hand.
+    Raises RecordsMisconfigured where a policy file of then is neither kept nor at hand, or is not read by this version.
     """
     policies = tuple(_policy(policy_id, digest, kept, settings) for policy_id, digest in kept.policy_hashes.items())
     today = date.fromisoformat(kept.today)
@@ -47,10 +47,16 @@ def decide_again(kept: ReplayInput, settings: Settings) -> bytes:
 
 def _policy(policy_id: str, digest: str, kept: ReplayInput, settings: Settings) -> Policy:
     """The policy whose file has the SHA-256 ``digest``: as kept, else as it stands in the folders now."""
-    if policy_id in kept.policies:
-        return parse_policy(kept.policies[policy_id].decode(), policy_id)
-    for path in policy_paths(settings.policies):
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() == digest:
-            return parse_policy(content.decode(), str(path))
-    raise RecordsMisconfigured(f"the policy file {policy_id} of then ({digest[:12]}...) is neither kept nor at hand")
+    content = kept.policies.get(policy_id) or _at_hand(digest, settings)
+    if content is None:
+        raise RecordsMisconfigured(f"the policy file {policy_id} of then ({digest[:12]}...) is neither kept nor at hand")
+    try:
+        return parse_policy(content.decode(), policy_id)
+    except PolicyError as error:
+        problem = " ".join(str(error).split())
+        raise RecordsMisconfigured(f"the policy file of then is not read by this version of cds-service: {problem}") from None
+
+
+def _at_hand(digest: str, settings: Settings) -> bytes | None:
+    contents = (path.read_bytes() for path in policy_paths(settings.policies))
+    return next((content for content in contents if hashlib.sha256(content).hexdigest() == digest), None)

@@ -44,7 +44,8 @@ def keep(parts: Services, call: Call, decision: Decision, response: Response) ->
     """Record ``call`` and return what may be answered: ``response``, or it without assertions if they could not be kept.
 
     A call that determines or asserts anything is committed before this returns (CRD 2.2.1 found-11, found-37); any other is
-    written within a second. When the store is down the clinician still gets the card.
+    written within a second. When the store is down the clinician still gets the card; an answer that asserts nothing anew
+    leaves as it is.
     """
     if parts.store is None:
         return response
@@ -57,7 +58,8 @@ def keep(parts: Services, call: Call, decision: Decision, response: Response) ->
     except RecordsUnavailable as error:
         _log.error("call_not_recorded", call_id=call.call_id, reason=type(error).__name__)
         parts.on_record_failure()
-        return render_response(decision, parts.policies, parts.presentation(call.today, asserting=False))
+        if response.has_actions:
+            return render_response(decision, parts.policies, parts.presentation(call.today, asserting=False))
     return response
 
 
@@ -126,7 +128,7 @@ def _determination(answer: OrderAnswer) -> DeterminationRecord:
         answer=said.answer.value,
         rule=found.rule,
         covered=answer.covered,
-        assertion_id=answer.assertion_id if answer.assertion_id and is_well_formed(answer.assertion_id) else None,
+        assertion_id=_storable(answer.assertion_id),
         evidence=msgspec.to_builtins(found.evidence),
         dates=msgspec.to_builtins(said.dates),
     )
@@ -141,10 +143,15 @@ def is_well_formed(assertion_id: str) -> bool:
     return _OURS.fullmatch(assertion_id) is not None
 
 
+def _storable(assertion_id: str | None) -> str | None:
+    return assertion_id if assertion_id and is_well_formed(assertion_id) else None
+
+
 def _other(assertion: OtherAssertion) -> DeterminationRecord:
     """An assertion on an order that no policy is about: not evaluated, or an earlier answer withdrawn."""
+    assertion_id = _storable(assertion.assertion_id)
     return DeterminationRecord(
-        assertion.order, assertion.policy_id, (), "no", assertion.kind, assertion.covered, assertion.assertion_id, [], {}
+        assertion.order, assertion.policy_id, (), "no", assertion.kind, assertion.covered, assertion_id, [], {}
     )
 
 
@@ -154,11 +161,7 @@ def _cards(response: Response) -> tuple[CardRecord, ...]:
             card.uuid,
             card.policy_id,
             card.answer.value,
-            tuple(
-                dict.fromkeys(
-                    each.assertion_id for each in card.answers if each.assertion_id and is_well_formed(each.assertion_id)
-                )
-            ),
+            tuple(dict.fromkeys(kept for each in card.answers if (kept := _storable(each.assertion_id)))),
         )
         for card in response.cards
     )
