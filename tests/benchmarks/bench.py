@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+import click
+
 from cds_service.token_tool import load_private_key, make_key_pair, sign_token
 from tests.benchmarks import micro
 from tests.benchmarks.bodies import MARK, bodies
@@ -145,7 +147,7 @@ def _apart(pids: list[int]) -> None:
     """All servers on one processor, alike, and this process on another, where there are two."""
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
-        print("one processor only: the load is driven from where the servers run, so latencies are too long")
+        click.echo("one processor only: the load is driven from where the servers run, so latencies are too long")
         return
     os.sched_setaffinity(0, cpus[1:])
     for pid in pids:
@@ -171,7 +173,7 @@ def _requests(port: int, body: bytes, tokens: list[str] | None) -> Iterator[byte
 
 def _print(servers: list[Server], names: list[str]) -> list[dict[str, object]]:
     figures: list[dict[str, object]] = []
-    print(
+    click.echo(
         f"{'body':12} {'server':12} {'req/s':>7} {'p50 ms':>7} {'p95':>7} {'p99':>7} {'p99/p50':>8} {'CPU us':>7} {'to floor':>9}  bar"
     )
     for name in names:
@@ -192,14 +194,14 @@ def _print(servers: list[Server], names: list[str]) -> list[dict[str, object]]:
             }
             figures.append(row)
             bar, aim = BARS.get(name, (None, None)) if server.name == KEPT else (None, None)
-            print(
+            click.echo(
                 f"{name:12} {server.name:12} {row['requests_per_second']:>7} {row['p50_ms']:>7} {row['p95_ms']:>7} {row['p99_ms']:>7} "
                 f"{row['p99_ms'] / row['p50_ms']:>8.1f} {row['cpu_us']:>7} {row['to_floor']:>9}"  # type: ignore[operator]
                 + (f"  at most {bar}, aim {aim}" if bar else "")
                 + (f"  ERRORS: {row['errors']}" if row["errors"] else "")
             )
     for server in servers:
-        print(f"memory of {server.name}: {memory_of(server.process.pid)} MiB resident a worker")
+        click.echo(f"memory of {server.name}: {memory_of(server.process.pid)} MiB resident a worker")
     return figures
 
 

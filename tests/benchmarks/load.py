@@ -7,6 +7,7 @@ import re
 import selectors
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,17 @@ _CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Load:
-    """What came of one round. ``latencies`` in seconds; ``cpu`` the server's CPU seconds; ``errors`` other than 200."""
+    """What came of one round. ``latencies`` in seconds; ``cpu`` the server's CPU seconds; ``statuses`` how many of each."""
 
     latencies: tuple[float, ...]
     seconds: float
     cpu: float
-    errors: int
+    statuses: Counter[int]
+
+    @property
+    def errors(self) -> int:
+        """Answers other than 200."""
+        return self.statuses.total() - self.statuses[200]
 
     @property
     def rate(self) -> float:
@@ -81,7 +87,7 @@ def drive(port: int, pid: int, requests: Iterator[bytes], *, seconds: float, con
     """Send ``requests`` one after another on ``connections`` connections for ``seconds``, or until there are no more."""
     selector = selectors.DefaultSelector()
     latencies: list[float] = []
-    errors = 0
+    statuses: Counter[int] = Counter()
     cpu, start = cpu_of(pid), time.perf_counter()
     busy = 0
     for connection in [_Connection(port, selector) for _ in range(connections)]:
@@ -95,14 +101,14 @@ def drive(port: int, pid: int, requests: Iterator[bytes], *, seconds: float, con
                 continue
             now = time.perf_counter()
             latencies.append(now - connection.sent_at)
-            errors += status != 200
+            statuses[status] += 1
             request = next(requests, None) if now - start < seconds else None
             if request is None:
                 connection.close()
                 busy -= 1
             else:
                 connection.send(request)
-    return Load(tuple(latencies), time.perf_counter() - start, cpu_of(pid) - cpu, errors)
+    return Load(tuple(latencies), time.perf_counter() - start, cpu_of(pid) - cpu, statuses)
 
 
 def _stuck(port: int) -> list[tuple[selectors.SelectorKey, int]]:

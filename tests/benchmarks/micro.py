@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import click
 import msgspec
 
 from cds_service.crd.cards import render_response
@@ -73,4 +74,4 @@ def show(name: str, act: Callable[[int], object], times: int = 400, then: Callab
         if then is not None:
             then()
         best = min(best, (time.process_time() - start) / times)
-    print(f"{name:48} {best * 1e6:8.1f} us")
+    click.echo(f"{name:48} {best * 1e6:8.1f} us")
