@@ -114,7 +114,7 @@ def _asked(clause: _Clause) -> Reading:
         cue = clause.before.cue(Standing.SUGGESTED) or clause.after.cue(Standing.SUGGESTED)
         if cue is not None:
             return Reading(Standing.SUGGESTED, cue)
-        if sentences.is_dated(clause.passage, clause.last, clause.parts):
+        if sentences.is_dated(clause.passage, clause.first, clause.last, clause.parts):
             end = min(clause.last + 3, clause.bounds[1])
             return Reading(Standing.DATED, clause.passage.quote(clause.last, end))
     return Reading(Standing.REQUEST, clause.after.cue(Standing.REQUEST) or "")

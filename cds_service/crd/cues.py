@@ -49,6 +49,9 @@ def _marks(table: str) -> PhraseTable[bool]:
 BEFORE: Final = _by_standing(
     {
         Standing.NEGATED: """
+            cannot afford | can't afford | could not afford | unable to afford | unable to get | unable to obtain |
+            could not get | could not tolerate |
+            could not obtain | couldn't get |
             over | opted against | decided against |
             no | not | without | w/o | cancel | cancelling | canceling | cancelled | canceled | discontinue | d/c | don't |
             doesn't | didn't | won't | can't | cannot | shouldn't | isn't | rather than | instead of | in lieu of | in place of |
@@ -69,6 +72,7 @@ BEFORE: Final = _by_standing(
             re-attempt
         """,
         Standing.HISTORY: """
+            made to | hx | report recommends |
             found by | seen by | detected by | identified by | visualized by | seen with |
             prior | previous | previously | past | last | recent | recently | old | earlier | outside | h/o | hx of | history of |
             s/p | status post | known | most recent | results of | result of | results from | findings of | findings on |
@@ -83,6 +87,9 @@ BEFORE: Final = _by_standing(
             against prior
         """,
         Standing.PLAN: """
+            plan | inquired re | inquired regarding | inquiring about | regarding | role of | utility of | benefit of
+            | benefits of | value of |
+            discussion of | talked about | explained | counseled on | counseled about | inquired |
             will consider | would consider | may consider | might consider | could consider | to consider | considering |
             considered | can consider | will need | may need | might need | could need | will likely need | may require |
             might require | will require | will get | will order | will obtain | will proceed with | will proceed to | will pursue
@@ -96,6 +103,7 @@ BEFORE: Final = _by_standing(
             until after
         """,
         Standing.DISCRETION: """
+            evaluate need for | assess need for | determine need for |
             consider adding | consider including | please consider | consider | may add | may include | can add | could add |
             can include | could include | feel free to | optional | option of | possible | possibly | plusminus | with or without
             | with/without | w/ or w/o | w or w/o | w or wo | and possible | and possibly | potential | maybe | perhaps |
@@ -104,6 +112,7 @@ BEFORE: Final = _by_standing(
             question of | query
         """,
         Standing.ELSEWHERE: """
+            also has | has also | also getting | is getting | also having | will also have | also scheduled |
             images of | images from | image of | cd of | cd with | disc of | disc with | disk of | reports of | report from |
             records of | records from | copy of | copies of | import | upload | retrieve | release of | interpretation of |
             second opinion of | second opinion on | over-read of | overread of | reread of | authorization for | auth for |
@@ -126,6 +135,7 @@ BEFORE: Final = _by_standing(
 AFTER: Final = _by_standing(
     {
         Standing.NEGATED: """
+            too expensive | cost prohibitive | expensive | isn't | wasn't | aren't | doesn't | shouldn't |
             ruled out | been ruled out |
             not needed | not indicated | not required | not requested | not necessary | not ordered | not desired | not wanted |
             not recommended | not covered | not approved | not authorized | not available | not possible | not performed |
@@ -174,6 +184,7 @@ AFTER: Final = _by_standing(
             was discussed | discussed | would be considered | should be considered | to be ordered | to be obtained later
         """,
         Standing.ELSEWHERE: """
+            ordered by |
             separately | ordered separately | scheduled separately | to be ordered separately | already ordered |
             already scheduled | scheduled | is scheduled | next week | next month | tomorrow | booked | booked separately |
             order placed | on separate order | separate order | has been ordered | has been scheduled | appointment | images |
@@ -244,6 +255,7 @@ ASK_AGAIN: Final = _marks(
 #: Words that a cue before the mention reaches across.
 BINDING: Final = _words(
     """
+            upgrade upgrading convert converting switch switching change changing
             request requests requesting ask asking asks
     2d 2nd 3d a abnormal add adding additional ahead also an and/or another any are as at attempt attempted avec be
     bedside been being by comparison complete con das de dedicated der des diagnostic die diffusion do doing done dti du
@@ -460,3 +472,17 @@ KEPT: Final = frozenset(
 DOUBT: Final = _words("unsure sure unclear advise advice determine decide ask asking know uncertain comment clarify see")
 
 NUMBERS: Final = _words("a one two three four five six seven eight nine ten twelve several few couple")
+
+#: Words before a word for the ordinary form that make it no order.
+NO_ORDER: Final = _words("not no than dont isnt negative prior previous had was were underwent done after if recent last")
+
+#: Words behind "performed" and the like that say how, not when.
+MANNER: Final = _words("at on with using in under by")
+
+#: Words behind a result that let it stand for the mention.
+AFTER_RESULT: Final = _words("for in at per as and on but by with so then last study")
+
+#: Cues behind the mention too brief to reach it over a comma, unless they end the clause.
+BRIEF_PAST: Final = _words("had read date images show limited report result results ago failed found")
+BRIEF_PLANS: Final = _words("next later when once considered discussed")
+BRIEF_CHOICES: Final = _words("possible possibly ok okay maybe")

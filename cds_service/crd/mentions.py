@@ -210,7 +210,7 @@ class _Scan:
             if other is None:
                 continue
             near_before = 0 < first - index <= 2 and max(breaks[index + 1 : first + 1]) <= SLASH
-            near_after = 0 < index - last <= 2 and max(breaks[last + 1 : index + 1]) <= SLASH
+            near_after = 0 < index - last <= 2 and max(breaks[last + 1 : index + 1]) <= (PAREN if index == last + 1 else SLASH)
             beside = words[index + (1 if near_before else -1)]
             joined = abs(index - (first if near_before else last)) == 1 or beside in (
                 "and", "und", "y", "et", "e", "plus", "mit", "with",
@@ -279,7 +279,7 @@ class _Scan:
         following = words[behind] if strong <= COLON else ""
         if following and any(c.isdigit() for c in following) and not tags[behind] & (Tag.SUPPORT | Tag.SITE):
             return False
-        if self._beside(first, last, entry.carriers, False) and strong < COMMA:
+        if self._beside(first, last, entry.carriers, False) and strong < COMMA and self._leads_on(behind):
             return True
         site_behind = bool(following) and bool(tags[behind] & (Tag.SITE | Tag.SUPPORT))
         if strong == COLON and site_behind:
@@ -302,6 +302,12 @@ class _Scan:
         if site_behind and strong <= SLASH:
             return not any(len(word) > 4 and any(c.isdigit() for c in word) for word in words[behind : behind + 4])
         return site_before and strong >= COMMA and not any(c.isdigit() for c in following)
+
+    def _leads_on(self, index: int) -> bool:
+        """Tell whether the word at ``index`` is no preposition, or one that leads to a site, contrast or field strength."""
+        if self.passage.words[index] not in ("of", "with", "without", "w", "wo"):
+            return True
+        return any(tags & (Tag.SITE | Tag.SUPPORT) for tags in self.tags[index + 1 : index + 5])
 
     def scanned(self) -> Scanned:
         spans = list(islice(self.spans(), MAX_MENTIONS))
@@ -338,6 +344,9 @@ class _Scan:
 
 
 def part_of(tags: int) -> Part:
+    """Return what a word with these tags is to a clause."""
+    if tags & Tag.NAME:
+        return Part.MENTION
     if tags & (Tag.OTHER_SERVICE | Tag.MODALITY):
         return Part.EXAM
     if tags & Tag.SITE:

@@ -121,7 +121,7 @@ def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
         far = breaks[index] in (COMMA, PAREN, DASH, COLON)
         for length, standing in cues.AFTER.starting(passage, index):
             phrase = passage.quote(index, index + length - 1)
-            if _binds_back(passage, index, length, standing, parts, to_be, attribute, far):
+            if _binds_back(passage, _Behind(index, length, to_be, attribute, far), standing, parts):
                 return Walk(((standing, phrase),))
         word, part = words[index], parts[index]
         if index + 2 < len(words) and words[index + 2] == "ago" and words[index + 1] in cues.UNITS:
@@ -144,67 +144,46 @@ def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
     return Walk(((Standing.HISTORY, past),) if past else ())
 
 
-def _binds_back(
-    passage: Passage, index: int, length: int, standing: Standing, parts: Sequence[int], to_be: bool, attribute: bool, far: bool
-) -> bool:
-    word = passage.words[index]
-    after = index + length
+class _Behind(NamedTuple):
+    """A cue found behind the mention, and what the walk to it crossed."""
+
+    place: int
+    length: int
+    to_be: bool  # "to be", "please": what follows is to do, not done
+    attribute: bool  # contrast and the like
+    far: bool  # a comma, a bracket or a dash right before the cue
+
+
+def _binds_back(passage: Passage, cue: _Behind, standing: Standing, parts: Sequence[int]) -> bool:
+    """Tell whether a cue behind the mention speaks of it."""
+    word = passage.words[cue.place]
+    after = cue.place + cue.length
     ends = after >= len(passage.words) or passage.breaks[after] >= COMMA
-    follower = "" if after >= len(passage.words) else passage.words[after]
     if standing is Standing.HISTORY:
-        if word in cues.PARTICIPLES and (
-            to_be or (follower in ("at", "on", "with", "using", "in", "under", "by") and _attributed(parts, after))
-        ):
-            return False
-        if word in cues.RESULTS and length == 1:
-            return (
-                ends
-                or follower.isdigit()
-                or follower
-                in (
-                    "for",
-                    "in",
-                    "at",
-                    "per",
-                    "as",
-                    "and",
-                    "on",
-                    "but",
-                    "by",
-                    "with",
-                    "so",
-                    "then",
-                    "last",
-                    "study",
-                )
-            )
-        if word in (
-            "was",
-            "had",
-            "before",
-            "read",
-            "date",
-            "images",
-            "show",
-            "limited",
-            "report",
-            "result",
-            "results",
-            "ago",
-            "failed",
-            "found",
-        ):
-            return not far or ends
-        return True
-    if standing in (Standing.DISCRETION, Standing.PLAN) and attribute:
+        return _says_past(passage, cue, ends, parts)
+    if standing in (Standing.DISCRETION, Standing.PLAN) and cue.attribute:
         return False  # "with contrast as needed": the contrast is left open, not the examination
-    if standing is Standing.DISCRETION and word in ("possible", "possibly", "ok", "okay", "maybe"):
+    if standing is Standing.DISCRETION and word in cues.BRIEF_CHOICES:
         return ends
-    if standing is Standing.ELSEWHERE and length == 1 and far:
+    if standing is Standing.ELSEWHERE and cue.length == 1 and cue.far:
         return ends or word in ("separately", "scheduled", "booked")
-    if standing is Standing.PLAN and word in ("next", "later", "when", "once", "considered", "discussed", "pending"):
-        return not far or ends or word == "pending"
+    if standing is Standing.PLAN and word in cues.BRIEF_PLANS:
+        return not cue.far or ends
     return True
+
+
+def _says_past(passage: Passage, cue: _Behind, ends: bool, parts: Sequence[int]) -> bool:
+    """Tell whether a word of the past or of a result behind the mention is about the mention."""
+    word = passage.words[cue.place]
+    after = cue.place + cue.length
+    follower = "" if after >= len(passage.words) else passage.words[after]
+    if word in cues.PARTICIPLES:  # "to be done", "performed at 3T"
+        return not (cue.to_be or (follower in cues.MANNER and _attributed(parts, after)))
+    if word in cues.RESULTS and cue.length == 1:
+        return ends or follower.isdigit() or follower in cues.AFTER_RESULT
+    if word == "before":
+        return ends  # "before surgery" is a time to come
+    return not cue.far or ends or word not in cues.BRIEF_PAST
 
 
 def _attributed(parts: Sequence[int], index: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from . import cues
 from .cues import Standing
@@ -22,6 +22,8 @@ def answer_to(passage: Passage, last: int) -> bool | None:
     """Return what a question or label ending in the mention is answered with; None where it is none or has no answer."""
     index = last + 1
     while index < len(passage.words) and index - last <= 8:
+        if passage.breaks[index] == DASH and passage.words[index] == "no" and passage.sentence(index)[1] == index:
+            return False
         if passage.breaks[index] in (QUESTION, COLON):
             if passage.words[index] in cues.NO:
                 return False
@@ -58,7 +60,8 @@ def conditioned(passage: Passage, first: int, last: int, bounds: tuple[int, int]
     for index in range(first - 1, max(start, first - 25) - 1, -1):
         if words[index] in ("but", "please") and index < first - 1 and words[index] == "but":
             break
-        if words[index] in cues.OPENS:
+        supposed = words[index] == "should" and index == start and parts[index + 1] == Part.EXAM  # "should the X-ray be normal"
+        if words[index] in cues.OPENS or supposed:
             if index > start and words[index - 1] in cues.DOUBT:
                 return Reading(Standing.DISCRETION, passage.quote(index - 1, index))
             clause = words[index : last + 6] if not _parted(passage, index, first) else words[index:first]
@@ -108,15 +111,21 @@ def _names_exam(parts: Sequence[int], start: int, end: int) -> bool:
     return any(parts[index] == Part.EXAM for index in range(max(start, end - 10), end))
 
 
-def is_dated(passage: Passage, last: int, parts: Sequence[int]) -> bool:
-    """Tell whether a date follows the mention closely ("MR scan 2021", "MR scan of 3/12/2022")."""
+def _is_year(word: str) -> bool:
+    return len(word) == 4 and word.isdigit() and word[:2] in ("19", "20")
+
+
+def is_dated(passage: Passage, first: int, last: int, parts: Sequence[int]) -> bool:
+    """Tell whether a date follows the mention closely ("scan 2021", "scan of 3/12/2022"), or a year precedes it."""
     words, breaks = passage.words, passage.breaks
+    if first > 0 and breaks[first] < COMMA and _is_year(words[first - 1]):
+        return True
     for index in range(last + 1, min(last + 7, len(words))):
         if breaks[index] >= QUESTION:
             return False
         word = words[index]
         if word.isdigit():
-            if len(word) == 4 and word[:2] in ("19", "20"):
+            if _is_year(word):
                 return True
             following = words[index + 1] if index + 1 < len(words) else ""
             return (
@@ -167,40 +176,23 @@ def downgrades(passage: Passage, parts: Sequence[int]) -> str:
     """Return the words that order the ordinary examination in place of a special one ("routine protocol only"), else ""."""
     words = passage.words
     for index, word in enumerate(words):
-        if word not in cues.PLAIN:
+        if word not in cues.PLAIN and word not in cues.CHANGES:
             continue
         first, last = passage.sentence(index)
-        near = range(index + 1, min(last, index + 5) + 1)
-        if not any(
-            parts[place] == Part.EXAM or words[place] in ("protocol", "sequences", "exam", "study", "imaging") for place in near
-        ):
+        if not cues.NO_ORDER.isdisjoint(words[max(first, index - 4) : index]):
             continue
-        negated = any(
-            words[place]
-            in (
-                "not",
-                "no",
-                "than",
-                "dont",
-                "isnt",
-                "negative",
-                "prior",
-                "previous",
-                "had",
-                "was",
-                "were",
-                "underwent",
-                "done",
-                "after",
-                "if",
-                "recent",
-                "last",
-            )
-            for place in range(max(first, index - 4), index)
-        )
-        if not negated and (
-            any(words[place] in cues.SUFFICES for place in range(max(first, index - 3), min(last, index + 8) + 1))
-            or any(words[place] in cues.CHANGES for place in range(max(first, index - 5), index))
-        ):
+        if word in cues.CHANGES:
+            tail = parts[index + 2 : index + 7]
+            if words[index + 1 : index + 2] == ["to"] and Part.EXAM in tail[:2] and Part.MENTION not in tail:
+                return passage.quote(first, last)
+            continue
+        near = range(index + 1, min(last, index + 5) + 1)
+        if not any(parts[place] == Part.EXAM or words[place] in _FORMS for place in near):
+            continue
+        suffices = words[max(first, index - 3) : min(last, index + 8) + 1]
+        if not cues.SUFFICES.isdisjoint(suffices) or not cues.CHANGES.isdisjoint(words[max(first, index - 5) : index]):
             return passage.quote(first, last)
     return ""
+
+
+_FORMS: Final = frozenset({"protocol", "sequences", "exam", "study", "imaging"})

@@ -99,15 +99,39 @@ def test_a_dead_or_forbidden_order_asks_for_nothing(elements: dict[str, Any]) ->
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.decimals(allow_nan=False) | st.text(max_size=30)
-    | st.sampled_from(["MR neurography", "76498", CPT, "MRN", "no neurogram", "nerve evaluation", "neurography?", "MRI or neurogram"]),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(["code", "coding", "text", "display", "system", "extension", "url", "valueString", "note", "div", "valueCodeableConcept", "valueBoolean"]),
-        inner, max_size=5,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.decimals(allow_nan=False)
+    | st.text(max_size=30)
+    | st.sampled_from(
+        ["MR neurography", "76498", CPT, "MRN", "no neurogram", "nerve evaluation", "neurography?", "MRI or neurogram"]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "code",
+                    "coding",
+                    "text",
+                    "display",
+                    "system",
+                    "extension",
+                    "url",
+                    "valueString",
+                    "note",
+                    "div",
+                    "valueCodeableConcept",
+                    "valueBoolean",
+                ]
+            ),
+            inner,
+            max_size=5,
+        )
     ),
     max_leaves=25,
-)  # fmt: skip
+)
 ELEMENTS = [
     "code",
     "note",
@@ -147,9 +171,27 @@ def test_deep_nesting_is_not_followed() -> None:
 
 
 HOSTILE = [
-    "neurography ", "no no not ", "MR neurography or MRI vs no prior ", "MRN brachial plexus ", "76498 ", "?.;:,-/()", "a", "if ", "nerve ", "neuro ", "\n", "prior: ",
-    "<b>", "&amp;", "n-", "é", "neuro-", "ogra", "nuerogrpahy ", "w/o ",
-]  # fmt: skip
+    "neurography ",
+    "no no not ",
+    "MR neurography or MRI vs no prior ",
+    "MRN brachial plexus ",
+    "76498 ",
+    "?.;:,-/()",
+    "a",
+    "if ",
+    "nerve ",
+    "neuro ",
+    "\n",
+    "prior: ",
+    "<b>",
+    "&amp;",
+    "n-",
+    "é",
+    "neuro-",
+    "ogra",
+    "nuerogrpahy ",
+    "w/o ",
+]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,11 @@ THERMOGRAPHY: dict[str, Any] = {
     "systems": [{"name": "CPT", "uris": ["http://www.ama-assn.org/go/cpt"], "loose": ["CPT"]}],
 }
 #: A third, of a laboratory test, which needs no modality.
-LABORATORY: dict[str, Any] = {"procedure": "septin 9 methylation", "triggers": ["sept"], "names": {"words": ["septin 9", "sept9", "septin9"]}}
+LABORATORY: dict[str, Any] = {
+    "procedure": "septin 9 methylation",
+    "triggers": ["sept"],
+    "names": {"words": ["septin 9", "sept9", "septin9"]},
+}
 
 
 def compiled(table: dict[str, Any]) -> CompiledVocabulary:
