@@ -190,6 +190,8 @@ class _Scan:
                     yield first, last, False, entry
                 else:
                     self.turned.append((self.passage.quote(max(0, first - 2), min(last + 2, len(self.tags) - 1)), "N1"))
+            elif entry.where == "name" and self.text.role not in NAMING and self.text.role is not Role.SITE:
+                continue  # says nothing here: not worth reading its clause
             elif self._is_key(first, last, entry):
                 taken.update(range(first, last + 1))
                 yield first, last, False, entry

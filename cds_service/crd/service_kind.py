@@ -134,7 +134,7 @@ def classify(order: OrderText, names: tuple[Scanned, ...], vocabulary: CompiledV
         category=_category(order, vocabulary),
         to_department=any(scanned.has(Tag.REFERRAL) for scanned in names if scanned.text.role is not Role.CATEGORY)
         or any(
-            any(plain(word) in plain(text.words) for word in vocabulary.vocabulary.referral_to_modality)
+            any(word in plain(text.words) for word in vocabulary.departments)
             for text in order.texts
             if text.role is Role.PERFORMER
         ),
@@ -206,9 +206,9 @@ def _unlisted(order: OrderText, names: tuple[Scanned, ...], vocabulary: Compiled
 
 def _other_category(order: OrderText, vocabulary: CompiledVocabulary) -> tuple[OtherService | None, str]:
     for element, words in _category_words(order):
-        for entry in vocabulary.vocabulary.other_services:
-            if words in (plain(category) for category in entry.categories):
-                return entry, element
+        entry = vocabulary.other_categories.get(words)
+        if entry is not None:
+            return entry, element
     return None, ""
 
 

@@ -58,6 +58,8 @@ class CompiledVocabulary:
         self.misspelt = tuple(plain(word) for word in v.names.misspelt)
         self.lookalikes = frozenset(plain(word) for word in v.names.lookalikes)
         self.categories = tuple(plain(word) for word in v.modality.categories)
+        self.other_categories = {plain(each): entry for entry in reversed(v.other_services) for each in entry.categories}
+        self.departments = tuple(plain(word) for word in v.referral_to_modality)
         self.systems = {plain(uri): system.name for system in v.systems for uri in (*system.uris, *system.loose)}
         self.unlisted = {entry.code.partition(" ")[2]: entry for entry in v.unlisted}
         self.modality_codes = CodeRanges(v.modality.codes)
