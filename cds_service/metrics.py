@@ -72,9 +72,18 @@ def make_metrics(registry: CollectorRegistry | None = None) -> _Metrics:
     )
 
 
+_making = threading.Lock()
+
+
 @cache
-def _metrics() -> _Metrics:
+def _made() -> _Metrics:
     return make_metrics()
+
+
+def _metrics() -> _Metrics:
+    # the first calls of a process come at once, cache() lets all of them in, and a second registration raises
+    with _making:
+        return _made()
 
 
 @cache
