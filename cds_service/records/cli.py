@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
-from cds_service.records import RecordsError, Store, open_store, upgrade_database
+from cds_service.records import RecordsError, RecordsMisconfigured, Store, open_store, upgrade_database
 from cds_service.records.measures import Measure
 from cds_service.records.record import CallRecord
 from cds_service.records.replay import Decide, replay
@@ -110,27 +110,32 @@ def _show(tools: _Tools, name: str, limit: int) -> None:
 def _replay(tools: _Tools, name: str | None, start: datetime | None, end: datetime | None) -> None:
     """Decide kept calls again with what was kept, and tell whether the answer is the same.
 
-    By id, or all of a span of days. Exit code 1 when an answer differs. Shows patient data where it differs.
+    By id, or all of a span of days. Exit code 1 when an answer differs, 2 when there is no such call or it cannot be decided.
+    Shows patient data where it differs.
     """
     if name is None and start is None and end is None:
         raise click.UsageError("name an id, or a span by --from and --to")
-    total = differing = 0
+    same = differing = undecided = 0
     with tools.store() as store:
         calls: Iterable[CallRecord] = (found.call for found in store.find(name)) if name else store.calls(*tools.span(start, end))
         for call in calls:
-            total += 1
-            differing += _told_differences(store, call, tools.decide)
-    if not total:
-        raise click.ClickException("no such call is kept")
-    click.echo(f"{total - differing} of {total} answers are the same")
-    sys.exit(1 if differing else 0)
+            try:
+                differs = _told_differences(store, call, tools.decide)
+            except RecordsMisconfigured as error:
+                # One call whose policy file is lost must not hide what has become of the others.
+                click.echo(f"cds-service: {call.call_id}: {error}", err=True)
+                undecided += 1
+                continue
+            differing += differs
+            same += not differs
+        if not (total := same + differing + undecided):
+            raise RecordsError("no such call is kept")
+    click.echo(f"{same} of {total} answers are the same" + (f", {undecided} cannot be decided again" if undecided else ""))
+    sys.exit(1 if differing else 2 if undecided else 0)
 
 
 def _told_differences(store: Store, call: CallRecord, decide: Decide) -> bool:
-    policies = store.policy_files(call.policy_hashes)
-    for policy in call.policy_hashes.keys() - policies.keys():
-        click.echo(f"{call.call_id}: the file of policy {policy} was not kept", err=True)
-    differences = replay(call, policies, decide)
+    differences = replay(call, store.policy_files(call.policy_hashes), decide)
     click.echo(f"{call.call_id} {call.at:%Y-%m-%dT%H:%M:%SZ}: {'differs' if differences else 'the same answer'}")
     for difference in differences:
         click.echo(f"  {difference.place or 'the whole body'}: was {_short(difference.then)}, is {_short(difference.now)}")

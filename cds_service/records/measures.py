@@ -21,6 +21,9 @@ from cds_service.records.lookup import within
 #: CRD 2.2.1 asks for answers within 5 seconds.
 SECONDS = 5
 
+#: The policy of what is said of an order that no policy is about: not evaluated, or an earlier answer withdrawn.
+_NO_POLICY = "(none)"
+
 _calls, _told, _cards, _feedback = tables.calls, tables.determinations, tables.cards, tables.feedback
 
 
@@ -79,14 +82,20 @@ def _covered(connection: sa.Connection, start: datetime | None, end: datetime | 
     query = sa.select(*by, sa.func.count()).where(*given).group_by(*by).order_by(*by)
     rows = connection.execute(query).all()
     total = sum(row[2] for row in rows)
-    return [Measure("coverage_information", {"policy": row[0], "covered": row[1] or "(none)"}, row[2], total) for row in rows]
+    return [
+        Measure("coverage_information", {"policy": row[0] or _NO_POLICY, "covered": row[1] or "(none)"}, row[2], total)
+        for row in rows
+    ]
 
 
 def _recognition(connection: sa.Connection, start: datetime | None, end: datetime | None) -> list[Measure]:
     by = (_told.c.policy, _told.c.policy_versions, _told.c.answer, _told.c.rule)
     query = sa.select(*by, sa.func.count()).where(*within(start, end, _told.c.call)).group_by(*by).order_by(*by)
     names = ("policy", "policy_versions", "answer", "rule")
-    return [Measure("orders_recognised", dict(zip(names, row, strict=False)), row[4]) for row in connection.execute(query)]
+    return [
+        Measure("orders_recognised", dict(zip(names, (row[0] or _NO_POLICY, *row[1:]), strict=False)), row[4])
+        for row in connection.execute(query)
+    ]
 
 
 def _reported(start: datetime | None, end: datetime | None) -> sa.Subquery:

@@ -85,7 +85,9 @@ class Store:
     def record_now(self, call: CallRecord) -> None:
         """Keep ``call`` for good before this returns. Raises RecordsUnavailable: nothing of it is kept."""
         if self._keeps_calls:
-            self._here.write_now(call)
+            here = self._here
+            here.later.start()  # which also purges: that must not depend on which calls come
+            here.write_now(call)
 
     def record_later(self, call: CallRecord) -> None:
         """Keep ``call`` within a second, or now when too many wait already; never raises, counts what is lost."""

@@ -15,6 +15,11 @@ _RECOGNISED = {
     "no": "is not recognised",
 }
 
+_WITHOUT_POLICY = {
+    "not-evaluated": "not evaluated, since no policy held here is about it",
+    "withdrawn": "an earlier answer on it no longer fits, and was withdrawn",
+}
+
 
 def told(found: FoundCall) -> Iterator[str]:
     """The lines of one kept call."""
@@ -29,7 +34,11 @@ def told(found: FoundCall) -> Iterator[str]:
         yield f"  policy:    {policy}, file with SHA-256 {sha256}"
     for place in call.fetched:
         yield f"  fetched:   {place}"
-    if not call.determinations:
+    for place, failure in call.settings.get("failed_fetches", {}).items():
+        yield f"  missing:   {place} ({failure})"
+    if call.status >= 300:
+        yield from _refusal(call)
+    elif not call.determinations:
         yield "  No order was recognised; nothing was said of coverage."
     for determination in call.determinations:
         yield from _determination(determination)
@@ -39,6 +48,18 @@ def told(found: FoundCall) -> Iterator[str]:
 
 
 def _determination(determination: DeterminationRecord) -> Iterator[str]:
+    if determination.policy:
+        yield from _recognition(determination)
+    else:
+        said = _WITHOUT_POLICY.get(determination.rule, determination.rule)
+        yield f"  Order {determination.order_place}: {said}."
+    if determination.assertion_id is None:
+        yield "    No coverage information was written onto the order."
+    else:
+        yield f"    {'covered:':10} {determination.covered}, coverage-assertion-id {determination.assertion_id}"
+
+
+def _recognition(determination: DeterminationRecord) -> Iterator[str]:
     recognised = _RECOGNISED.get(determination.answer, determination.answer)
     versions = ", ".join(determination.policy_versions) or "none in force"
     yield f"  Order {determination.order_place}: what {determination.policy} is about {recognised} (rule {determination.rule})."
@@ -46,10 +67,16 @@ def _determination(determination: DeterminationRecord) -> Iterator[str]:
         for line in _in_words(value):
             yield f"    {label + ':':10} {line}"
     yield f"    {'version:':10} {versions}"
-    if determination.assertion_id is None:
-        yield "    No coverage information was written onto the order."
-    else:
-        yield f"    {'covered:':10} {determination.covered}, coverage-assertion-id {determination.assertion_id}"
+
+
+def _refusal(call: CallRecord) -> Iterator[str]:
+    try:
+        issues = msgspec.json.decode(call.response)["issue"]
+        said = [str(issue["diagnostics"]) for issue in issues]
+    except (msgspec.MsgspecError, KeyError, TypeError):
+        said = []
+    yield "  The call was refused; nothing was said of coverage."
+    yield from (f"    {line}" for line in said)
 
 
 def _cards(call: CallRecord) -> Iterator[str]:
@@ -75,7 +102,7 @@ def _report(report: KeptFeedback) -> Iterator[str]:
 
 def _in_words(value: Any) -> list[str]:
     """``value``, of JSON's shape, as lines: one for each item of a list, ``name value`` for members that say something."""
-    if value is None:
+    if value is None or value == {}:
         return []
     if isinstance(value, list | tuple):
         return [line for item in value for line in _in_words(item)]
