@@ -8,7 +8,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ import pytest
 import structlog.testing
 from flask import Flask
 
-from cds_service.app import create_app
 from cds_service.crd.annotation import ASSERTION_PREFIX
 from cds_service.deciding_again import decide_again
 from cds_service.policy_files import PACKAGED, load_policy
@@ -33,7 +32,6 @@ from cds_service.records import (
 )
 from cds_service.records.replay import Difference, replay
 from cds_service.settings import Settings
-from cds_service.token_tool import load_private_key, make_key_pair, sign_token
 from tests import examples
 from tests.conformance.bodies import (
     appointment,
@@ -51,11 +49,9 @@ from tests.conformance.bodies import (
 )
 from tests.conformance.fhir_server import TOKEN, FhirServer
 from tests.conformance.harness import SERVICE_IDS, Answer, child
+from tests.kept import KEY, NOON, Service, Trusted, assertion_of, fresh, report
 
-NOON = datetime(2026, 11, 22, 18, tzinfo=UTC)
-KEY = "test:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 POLICY = PACKAGED / "blue-advantage-177.toml"
-ISSUERS = {"ehr-one": "https://one.example.org", "ehr-two": "https://two.example.org"}
 NAMES = examples.names()
 
 
@@ -85,29 +81,6 @@ def store(settings: Settings) -> Iterator[Store]:
     opened.close()
 
 
-class Service:
-    """The application on a store, at noon, with ids as in production."""
-
-    def __init__(self, settings: Settings, store: Any, **parts: Any) -> None:
-        self.app: Flask = create_app(settings, store=store, now=lambda: NOON, public_url=examples.PUBLIC_URL, **parts)
-        self.client = self.app.test_client()
-
-    def call(self, body: Any, service_id: str | None = None, **headers: str) -> Answer:
-        """Send a hook request, or bytes, to the service of its hook."""
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.post(f"/cds-services/{service_id or SERVICE_IDS[body['hook']]}", raw, **headers)
-
-    def example(self, name: str) -> Answer:
-        return self.call(examples.request_text(name).encode(), examples.service_of(name))
-
-    def feedback(self, *items: dict[str, Any], **headers: str) -> Answer:
-        return self.post("/cds-services/order-sign-crd/feedback", json.dumps({"feedback": items}).encode(), **headers)
-
-    def post(self, path: str, raw: bytes, **headers: str) -> Answer:
-        answer = self.client.post(path, data=raw, content_type="application/json", headers=headers)
-        return Answer(answer.status_code, answer.data, answer.headers)
-
-
 @pytest.fixture
 def service(settings: Settings, store: Store) -> Service:
     return Service(settings, store)
@@ -128,17 +101,6 @@ def rows(file: Path) -> Callable[[str], list[Any]]:
 
 
 Rows = Callable[[str], list[Any]]
-
-
-def fresh(body: Any) -> Any:
-    """``body`` with a hookInstance of its own."""
-    return {**body, "hookInstance": str(uuid.uuid4())}
-
-
-def assertion_of(answer: Answer) -> str:
-    """The one coverage-assertion-id of an answer."""
-    (found,) = {child(each, "coverage-assertion-id") for each in answer.assertions}
-    return str(found)
 
 
 def the_call(store: Store, name: str) -> CallRecord:
@@ -359,25 +321,6 @@ def everything_in(calls: Iterable[CallRecord]) -> str:
     return repr([msgspec.to_builtins(call, builtin_types=(bytes, datetime)) for call in calls])
 
 
-class Trusted:
-    """The application in jwt mode with two clients, and their tokens."""
-
-    def __init__(self, settings: Settings, store: Store, folder: Path) -> None:
-        pair = make_key_pair()
-        (folder / "keys.json").write_text(json.dumps(pair.jwks), encoding="utf-8")
-        tables = [f'[[client]]\nname = "{name}"\niss = "{iss}"\njwks_file = "keys.json"\n' for name, iss in ISSUERS.items()]
-        (folder / "clients.toml").write_text("\n".join(tables), encoding="utf-8")
-        jwt = settings.model_copy(update={"mode": "jwt", "clients": folder / "clients.toml"})
-        self.service = Service(jwt, store)
-        self._key = load_private_key(pair.private_pem)
-
-    def authorization(self, client: str, service_id: str = "order-sign-crd", path: str = "") -> dict[str, str]:
-        """The header of a call of ``client``."""
-        audience = f"{examples.PUBLIC_URL}/cds-services/{service_id}{path}"
-        token = sign_token(self._key, iss=ISSUERS[client], aud=audience, now=NOON.timestamp())
-        return {"Authorization": f"Bearer {token}"}
-
-
 @pytest.fixture
 def trusted(settings: Settings, store: Store, tmp_path: Path) -> Trusted:
     return Trusted(settings, store, tmp_path)
@@ -479,17 +422,6 @@ def test_an_id_that_a_client_wrote_behind_our_prefix_is_in_no_plain_column(
 
 
 # feedback
-
-
-def report(answer: Answer, outcome: str = "overridden", **changes: Any) -> dict[str, Any]:
-    """Feedback on the one card of ``answer``."""
-    (card,) = answer.cards
-    made = {"card": card["uuid"], "outcome": outcome, "outcomeTimestamp": "2026-11-22T18:05:00Z"}
-    if outcome == "accepted":
-        made["acceptedSuggestions"] = []
-    else:
-        made["overrideReason"] = {"reason": card["overrideReasons"][0], "userComment": "Ramona-Quill asked for it"}
-    return made | changes
 
 
 def measured(store: Store, name: str) -> list[tuple[Any, ...]]:
