@@ -12,7 +12,6 @@ import click
 import msgspec
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
-from rich.markdown import Markdown
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -68,6 +67,8 @@ _COLOURS = {"info": "blue", "warning": "yellow", "critical": "red"}
 
 def show_outcome(console: Console, outcome: Outcome) -> None:
     """Print the explanation, each card as an EHR would show it, and what is written on the orders."""
+    from rich.markdown import Markdown  # takes as long to import as all the rest, and only a terminal needs it
+
     for line in explain(outcome.decision):
         console.print(_painted(line), soft_wrap=False)
     body: dict[str, Any] = msgspec.json.decode(outcome.response.body)
