@@ -10,7 +10,7 @@ The policy: ``words`` . ``recognition_table`` . ``vocabulary`` . ``policy``
 Reading an order: ``cues`` . ``reach`` . ``sentences`` . ``clauses`` . ``order_text`` . ``mentions`` . ``service_kind`` .
 ``weighing`` . ``recognition`` . ``trial`` . ``order_title`` . ``validation``
 
-Deciding: ``membership`` . ``needs`` . ``gathering`` . ``determination``
+Deciding: ``membership`` . ``needs`` . ``gathering`` . ``effort`` . ``determination``
 
 What goes out: ``coverage_information`` . ``annotation`` . ``system_actions`` . ``card_text`` . ``cards`` . ``explanation``
 

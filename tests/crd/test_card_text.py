@@ -177,7 +177,7 @@ def test_an_orders_text_is_one_piece_of_code_and_no_markup(title: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=())) | st.text("`\\[]()<>!#*_~|&;:/.-= \n\tahtps@w", max_size=60))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_text_at_all_becomes_markup(title: str) -> None:
     inside_is_code_only(title)
 

@@ -181,7 +181,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_json_as_a_bundle_is_read_or_refused_with_a_call_error(body: Any) -> None:
     with suppress(CallError):
         found = as_resource(body)

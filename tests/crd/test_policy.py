@@ -55,7 +55,7 @@ def test_no_days_have_no_version(policy: Policy) -> None:
 
 
 @given(st.dates(), st.integers(0, 9000))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_span_has_the_versions_of_its_days_and_no_others(policy: Policy, first: date, length: int) -> None:
     last = min(first + timedelta(days=length), date.max) if first < date(9970, 1, 1) else first
     ends = {policy.version_on(first), policy.version_on(last)}
