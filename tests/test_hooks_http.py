@@ -177,7 +177,7 @@ def _every_hook(version: str | None = None) -> Iterator[Json]:
 
 
 @VERSIONS
-@pytest.mark.requirement("found-33", "hook-23", "conf-2", "conf-8", "hook-22", "found-34", "billopt-2")
+@pytest.mark.requirement("found-33", "hook-23", "conf-2", "conf-7", "conf-8", "conf-9", "hook-22", "found-34", "billopt-2")
 def test_unknown_members_everywhere_and_missing_optional_ones_hinder_nothing(service: Service, version: str) -> None:
     for body in _every_hook(version):
         expected = service.call(body)

@@ -35,7 +35,7 @@ def test_four_hooks_are_served_each_at_its_own_id(declared: dict[str, Any]) -> N
     }
 
 
-@pytest.mark.requirement("found-24", "found-27", "found-29", "cds-hooks-2.0/prefetch-templates")
+@pytest.mark.requirement("found-24", "found-26", "found-27", "found-29", "cds-hooks-2.0/prefetch-templates")
 def test_prefetch_asks_for_the_coverage_and_where_needed_the_orders_by_the_standard_expressions(declared: dict[str, Any]) -> None:
     for hook, each in declared.items():
         wanted = {"coverage": COVERAGE_TEMPLATE}

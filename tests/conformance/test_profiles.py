@@ -113,6 +113,16 @@ def test_each_assertion_points_at_the_coverage_says_why_and_when_and_can_be_trac
 
 
 @pytest.mark.parametrize("version", ["2.0", "2.2"])
+@pytest.mark.requirement("covinfo-1", "covinfo-2")
+def test_an_order_across_the_change_gets_one_answer_with_one_reason_that_names_both_rules(version: str) -> None:
+    across = next(each for each in SITUATIONS if each.name == "certain, across the change")
+    (extension,) = answer_in(across, version).assertions
+    (reason,) = children(extension, "reason")
+    assert "for services to 10/31/2023" in reason["text"]
+    assert "for services from 11/1/2023" in reason["text"]
+
+
+@pytest.mark.parametrize("version", ["2.0", "2.2"])
 @pytest.mark.requirement("resp-30", "impl-5", "found-10")
 def test_a_certain_answer_holds_for_the_two_unlisted_codes(version: str) -> None:
     (extension,) = answer_in(SITUATIONS[0], version).assertions
