@@ -7,7 +7,7 @@ What comes in: ``errors`` . ``fhir`` . ``hooks`` . ``hook_request`` . ``service_
 
 The policy: ``words`` . ``recognition_table`` . ``vocabulary`` . ``policy``
 
-Reading an order: ``cues`` . ``reach`` . ``sentences`` . ``clauses`` . ``order_text`` . ``mentions`` . ``service_kind`` .
+Reading an order: ``cue_words`` . ``cues`` . ``reach`` . ``sentences`` . ``clauses`` . ``asking`` . ``order_text`` . ``mentions`` . ``service_kind`` .
 ``weighing`` . ``recognition`` . ``trial`` . ``order_title`` . ``validation``
 
 Deciding: ``membership`` . ``needs`` . ``gathering`` . ``effort`` . ``determination``

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from .effort import Effort
 from .errors import BadRequest, ConstraintBroken, DataUnavailable
 from .fhir import Resource, as_object, decode, reference_tail
 from .gathering import Coverages, Sent, is_beyond_use, orders_referred_to
@@ -25,7 +26,6 @@ from .policy import CoverageNames, Policy, PolicyVersion
 from .recognition import Answer, Recognition, may_concern, recognise
 from .service_dates import ServiceDates, service_dates
 from .trial import trial_shown
-from .validation import fhir_issues
 
 #: Why a coverage assertion says what it says.
 Assertion = Literal["determined", "no-active-coverage", "technical"]
@@ -112,7 +112,8 @@ def decide(request: HookRequest, given: Circumstances) -> Generator[Need, Fetche
     if request.order_references:
         sent = _sent(request)
         pairs = yield from orders_referred_to(request, sent)
-    readings = tuple(_read_order(order, appointment, request, given) for order, appointment in pairs)
+    effort = Effort()
+    readings = tuple(_read_order(order, appointment, request, given, effort) for order, appointment in pairs)
     if not any(reading.is_recognised for reading in readings) and not given.answer_unmatched:
         return Decision(request, readings)
     coverages = Coverages(request, sent or _sent(request), given.zone)
@@ -121,12 +122,12 @@ def decide(request: HookRequest, given: Circumstances) -> Generator[Need, Fetche
     unmatched: list[tuple[Reading, CoverageReading]] = []
     for reading in readings:
         if reading.is_recognised:
-            found = yield from coverages.on(*_dates_and_names(reading, given))
+            found = yield from coverages.on(*_dates_and_names(reading, given, effort))
             seen.update(dict.fromkeys(found))
-            determined = _determine(reading, found, request, coverages)
+            determined = _determine(reading, found, request, coverages, effort)
             determinations += [determined] if determined else []
         elif given.answer_unmatched and is_live(reading) and not _is_anothers(_body(reading.order), request):
-            found = yield from coverages.on(*_dates_and_names(reading, given))
+            found = yield from coverages.on(*_dates_and_names(reading, given, effort))
             member = next((each for each in found if each.counts and each.membership is Membership.MEMBER), None)
             unmatched += [(reading, member)] if member and member.coverage.reference else []
     return Decision(request, readings, tuple(seen), tuple(determinations), tuple(unmatched))
@@ -136,23 +137,26 @@ def _sent(request: HookRequest) -> Sent:
     return Sent(request.prefetch, request.hook.prefetch, strict=request.version == "2.2")
 
 
-def _dates_and_names(reading: Reading, given: Circumstances) -> tuple[ServiceDates, CoverageNames]:
+def _dates_and_names(reading: Reading, given: Circumstances, effort: Effort) -> tuple[ServiceDates, CoverageNames]:
     """By what the Coverages of an order are read; an order that no policy is about goes by the first policy's payer."""
     policy = reading.policy or given.policies[0]
-    return reading.dates or _dates(reading.order, reading.appointment, given), policy.document.coverage
+    return reading.dates or _dates(reading.order, reading.appointment, given, effort), policy.document.coverage
 
 
-def _dates(order: Resource, appointment: Resource | None, given: Circumstances) -> ServiceDates:
-    return service_dates(_body(order), given.today, given.zone, _body(appointment) if appointment else None)
+def _dates(order: Resource, appointment: Resource | None, given: Circumstances, effort: Effort) -> ServiceDates:
+    return service_dates(_body(order), given.today, given.zone, effort.body(appointment) if appointment else None)
 
 
-def _read_order(order: Resource, appointment: Resource | None, request: HookRequest, given: Circumstances) -> Reading:
+def _read_order(
+    order: Resource, appointment: Resource | None, request: HookRequest, given: Circumstances, effort: Effort
+) -> Reading:
     """Recognise one order and date it. An order without any trigger word of a policy is not even parsed."""
     if order.resource_type != "ServiceRequest":
         return Reading(order, passed_over=f"a {order.resource_type} is not read: the policies are about ServiceRequests")
     concerned = [policy for policy in given.policies if may_concern(order.raw, policy.vocabulary)]
     if not concerned:
         return Reading(order, appointment=appointment)
+    effort.spend_reading(order)
     body = decode(order.raw, order.place)
     if _is_anothers(body, request):
         return Reading(order, passed_over="its subject is another patient than context.patientId")
@@ -162,7 +166,7 @@ def _read_order(order: Resource, appointment: Resource | None, request: HookRequ
     )
     if recognition.answer is Answer.NO:
         return Reading(order, policy=policy, recognition=recognition, appointment=appointment)
-    dates = _dates(order, appointment, given)
+    dates = _dates(order, appointment, given, effort)
     return Reading(order, None, policy, recognition, dates, policy.versions_over(dates.spans), appointment)
 
 
@@ -176,7 +180,9 @@ def _is_anothers(body: Mapping[str, Any], request: HookRequest) -> bool:
     return subject is not None and subject[0] == "Patient" and subject[1] != request.patient_id
 
 
-def _determine(reading: Reading, coverages: list[CoverageReading], request: HookRequest, had: Coverages) -> Determination | None:
+def _determine(
+    reading: Reading, coverages: list[CoverageReading], request: HookRequest, had: Coverages, effort: Effort
+) -> Determination | None:
     """What is said of one recognised order, or None where the patient is insured otherwise."""
     counting = [each for each in coverages if each.counts]
     member = next((each for each in counting if each.membership is Membership.MEMBER), None)
@@ -190,7 +196,7 @@ def _determine(reading: Reading, coverages: list[CoverageReading], request: Hook
         return None
     body = decode(reading.order.raw, reading.order.place)
     used = [reading.order] + ([pointed_at.coverage] if pointed_at else [])
-    issues = tuple(f"{each.place}: {issue}" for each in used for issue in fhir_issues(each))
+    issues = tuple(f"{each.place}: {issue}" for each in used for issue in effort.issues(each, strict=request.version == "2.2"))
     if request.version == "2.2":
         _check_crd(reading.order, body, issues)
     return Determination(

@@ -17,7 +17,24 @@ from .errors import BadRequest
 #: Looks go no deeper than this: FHIR's own nesting rarely passes 20. (The parser itself refuses what it cannot follow.)
 MAX_DEPTH = 200
 
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+#: Digits of a number with a fraction or an exponent that is read, and its powers of ten below zero; above, as a double has them.
+MAX_NUMBER = 400
+
+
+def _number(text: str) -> Decimal:
+    """A JSON number as it was written. Raises ArithmeticError beyond MAX_NUMBER and beyond a double.
+
+    Whatever makes an integer of ``1e999999999`` later, such as a validator, would be at it for hours.
+    """
+    if len(text) > MAX_NUMBER or abs(float(text)) == float("inf"):
+        raise OverflowError
+    value = Decimal(text)
+    if value.adjusted() < -MAX_NUMBER:
+        raise OverflowError
+    return value
+
+
+_decoder = msgspec.json.Decoder(float_hook=_number)
 _raw_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -69,6 +86,8 @@ def decode(raw: bytes, place: str) -> Any:
         raise too_deep(place) from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise BadRequest(place, "is not valid JSON", "Send RFC 8259 JSON in UTF-8") from None
+    except ArithmeticError:
+        raise BadRequest(place, "holds a number beyond all measure", "Send numbers as FHIR R4 has them") from None
 
 
 def too_deep(place: str) -> BadRequest:

@@ -12,13 +12,16 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from .errors import BadRequest, DataUnavailable
+from .errors import BadRequest, DataUnavailable, TooLarge
 from .fhir import Resource, as_object, bundle_resources, decode, next_page, resource
 from .hook_request import HookRequest
-from .membership import CoverageReading, Membership, read_coverage
+from .membership import CoverageReading, Identity, Membership, identify_coverage
 from .needs import Fetched, Need
 from .policy import CoverageNames
 from .service_dates import ServiceDates
+
+#: More Coverages than this are refused: each is read, and held against every order.
+MAX_COVERAGES = 100
 
 #: A prefetch key is the client's text: told in a place only if it is an ordinary one.
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
@@ -113,6 +116,8 @@ class Coverages:
         self.failed_payor = False
         self.failed_page = False
         self.asked: set[tuple[str, str]] = set()
+        self._identified: dict[CoverageNames, list[Identity]] = {}
+        self._identified_of = 0
 
     @property
     def were_to_be_had(self) -> bool:
@@ -123,10 +128,10 @@ class Coverages:
         """Read every Coverage against ``dates`` and the ``names`` of a policy."""
         yield from self._search()
         found = self._read(dates, names)
-        while self.sent.pages and not any(each.counts and each.membership is Membership.MEMBER for each in found):
+        while self.sent.pages and not self.failed_page and not _has_member(found):
             yield from self._next_page()
             found = self._read(dates, names)
-        if not any(each.counts and each.membership is Membership.MEMBER for each in found):
+        if not _has_member(found):
             for each in found:
                 if each.payor_to_read and each.payor_to_read not in self.asked and not is_beyond_use(each):
                     yield from self._read_payor(each.payor_to_read)
@@ -134,9 +139,11 @@ class Coverages:
         return found
 
     def _search(self) -> Generator[Need, Fetched, None]:
-        if self.looked or self.were_to_be_had:
+        if self.looked:
             return
         self.looked = True
+        if self.were_to_be_had:
+            return
         fetched = yield Need("search", "Coverage", query=(("patient", self.request.patient_id), ("status", "active")))
         if fetched.raw is not None:
             self.sent.add_fetched("coverage", fetched.raw)
@@ -155,11 +162,25 @@ class Coverages:
             self.sent.add_fetched("organizations", fetched.raw)
 
     def _read(self, dates: ServiceDates, names: CoverageNames) -> list[CoverageReading]:
+        """Read each Coverage against ``dates``; whose it is, which costs the time, once for all orders."""
+        if self._identified_of != len(self.sent.resources):
+            self._identified_of = len(self.sent.resources)
+            self._identified.clear()
+        if names not in self._identified:
+            self._identified[names] = self._identify(names)
+        return [identity.on(dates) for identity in self._identified[names]]
+
+    def _identify(self, names: CoverageNames) -> list[Identity]:
+        coverages = list(_distinct(self.sent.of("Coverage")))
+        if len(coverages) > MAX_COVERAGES:
+            cure = "Send the active Coverages of this patient only"
+            raise TooLarge("prefetch.coverage", f"there are more than {MAX_COVERAGES} Coverages", cure)
         organizations = _by_reference(self.sent.of("Organization"))
-        return [
-            read_coverage(coverage, organizations, self.request.patient_id, dates, self.zone, names)
-            for coverage in _distinct(self.sent.of("Coverage"))
-        ]
+        return [identify_coverage(each, organizations, self.request.patient_id, self.zone, names) for each in coverages]
+
+
+def _has_member(found: list[CoverageReading]) -> bool:
+    return any(each.counts and each.membership is Membership.MEMBER for each in found)
 
 
 def is_beyond_use(reading: CoverageReading) -> bool:

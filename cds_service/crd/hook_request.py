@@ -269,6 +269,8 @@ def _appointments(raw: msgspec.Raw) -> dict[str, Any]:
         based_on = as_list(decode(found.raw, found.place).get("basedOn"))
         for reference in _service_requests([as_object(each).get("reference") for each in based_on]):
             booked.setdefault(reference, found)
+        if len(booked) > MAX_ORDERS:
+            raise _too_many("context.appointments")
     return {
         "patient_id": bare_id(context.patient_id),
         "orders": (),

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import date
 from enum import Enum
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,9 @@ import msgspec
 from .fhir import Resource, as_list, as_object, as_text, codings, decode, reference_tail
 from .policy import CoverageNames
 from .service_dates import ServiceDates, parse_fhir_date
+
+#: Payors, classes, codings, identifiers and aliases of one Coverage or Organization that are read; real ones have a few of each.
+MOST = 20
 
 
 class Insurer(Enum):
@@ -128,6 +132,45 @@ def _rest(words: str, names: _Names) -> list[str]:
     return [word for word in words.split() if word not in names.generic and not any(char.isdigit() for char in word)]
 
 
+class Identity(msgspec.Struct, frozen=True):
+    """What a Coverage tells whatever the date: see CoverageReading. ``first`` and ``last`` bound its period, both inclusive."""
+
+    coverage: Resource
+    insurer: Insurer
+    membership: Membership
+    why: str
+    payor_to_read: tuple[str, str] | None
+    beyond: str | None
+    is_active: bool
+    first: date
+    last: date
+
+    def on(self, dates: ServiceDates) -> CoverageReading:
+        """The reading for ``dates``: does it count then?"""
+        inactive = self._inactive(dates)
+        return CoverageReading(
+            self.coverage,
+            self.insurer,
+            self.membership,
+            self.why,
+            self.beyond or inactive,
+            inactive is not None,
+            self.payor_to_read,
+        )
+
+    def _inactive(self, dates: ServiceDates) -> str | None:
+        """Why it is not active on ``dates``, or None if it is."""
+        if not self.is_active:
+            return "its status is not active"
+        if any(span.touches(self.first, self.last) for span in dates.spans):
+            return None
+        if all(span.last < self.first for span in dates.spans):
+            return "its period begins after the date of service"
+        if all(span.first > self.last for span in dates.spans):
+            return "its period ended before the date of service"
+        return "its period does not touch the date of service"
+
+
 def read_coverage(
     coverage: Resource,
     organizations: Mapping[tuple[str, str], Mapping[str, Any]],
@@ -139,43 +182,42 @@ def read_coverage(
     """Say whether ``coverage`` is ours and whether it counts.
 
     ``organizations`` maps (type, id), or ("", fullUrl), to the Organizations that came with the call. A Coverage counts if
-    its beneficiary is ``patient_id`` or not stated, its status is ``active``, and its period touches ``dates``.
+    its beneficiary is ``patient_id`` or not stated, its status is ``active``, and its period, of which a bound that cannot be
+    read counts as not stated, touches ``dates``.
     """
+    return identify_coverage(coverage, organizations, patient_id, zone, names).on(dates)
+
+
+def identify_coverage(
+    coverage: Resource,
+    organizations: Mapping[tuple[str, str], Mapping[str, Any]],
+    patient_id: str,
+    zone: ZoneInfo,
+    names: CoverageNames,
+) -> Identity:
+    """The part of ``read_coverage`` that is the same for all orders of a call: it reads the texts, which costs the time."""
     body = as_object(decode(coverage.raw, coverage.place))
     payors = list(_payors(body, organizations))
     insurer, plan, why = _identify(body, payors, _names(names))
-    inactive = _inactive(body, dates, zone)
     missing = next((payor.to_read for payor in payors if payor.to_read), None)
-    return CoverageReading(
+    period = as_object(body.get("period"))
+    start, end = parse_fhir_date(period.get("start"), zone), parse_fhir_date(period.get("end"), zone)
+    return Identity(
         coverage,
         insurer,
         plan,
         why,
-        _another_beneficiary(body, patient_id) or inactive,
-        inactive is not None,
         missing if insurer is Insurer.UNKNOWN else None,
+        _another_beneficiary(body, patient_id),
+        body.get("status") == "active",
+        start.first if start else date.min,
+        end.last if end else date.max,
     )
 
 
 def _another_beneficiary(body: Mapping[str, Any], patient_id: str) -> str | None:
     stated = reference_tail(as_object(body.get("beneficiary")).get("reference"))
     return "its beneficiary is another patient" if stated and stated[1] != patient_id else None
-
-
-def _inactive(body: Mapping[str, Any], dates: ServiceDates, zone: ZoneInfo) -> str | None:
-    """Why it is not active on the dates of service, or None if it is. A bound that cannot be read counts as not stated."""
-    if body.get("status") != "active":
-        return "its status is not active"
-    period = as_object(body.get("period"))
-    start, end = parse_fhir_date(period.get("start"), zone), parse_fhir_date(period.get("end"), zone)
-    first, last = start.first if start else date.min, end.last if end else date.max
-    if any(span.touches(first, last) for span in dates.spans):
-        return None
-    if all(span.last < first for span in dates.spans):
-        return "its period begins after the date of service"
-    if all(span.first > last for span in dates.spans):
-        return "its period ended before the date of service"
-    return "its period does not touch the date of service"
 
 
 class _Payor(msgspec.Struct, frozen=True):
@@ -196,7 +238,7 @@ def _payors(body: Mapping[str, Any], organizations: Mapping[tuple[str, str], Map
         for each in as_list(body.get("contained"))
         if isinstance(each, dict) and isinstance(each.get("id"), str)
     }
-    for payor in as_list(body.get("payor")):
+    for payor in as_list(body.get("payor"))[:MOST]:
         payor = as_object(payor)
         reference = payor.get("reference")
         tail = reference_tail(reference)
@@ -204,8 +246,8 @@ def _payors(body: Mapping[str, Any], organizations: Mapping[tuple[str, str], Map
         if isinstance(reference, str):
             sent = contained.get(reference) or organizations.get(("", reference)) or (organizations.get(tail) if tail else None)
         texts = [as_text(payor.get("display")), as_text((sent or {}).get("name"))]
-        identifiers = [as_object(each) for each in (payor.get("identifier"), *as_list((sent or {}).get("identifier")))]
-        hints = [as_text(alias) for alias in as_list((sent or {}).get("alias"))]
+        identifiers = [as_object(each) for each in (payor.get("identifier"), *as_list((sent or {}).get("identifier"))[:MOST])]
+        hints = [as_text(alias) for alias in as_list((sent or {}).get("alias"))[:MOST]]
         for each in identifiers:
             hints += [as_text(each.get("value")), as_text(as_object(each.get("assigner")).get("display"))]
         to_read = tail if sent is None and tail and tail[0] == "Organization" else None
@@ -222,10 +264,10 @@ def _class_names(body: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
 
     Where a plan has no name its value stands in, if it reads like words; else that is a code, and may stand for any plan.
     """
-    for each in as_list(body.get("class")):
+    for each in as_list(body.get("class"))[:MOST]:
         each = as_object(each)
         concept = as_object(each.get("type"))
-        said = (concept.get("text"), *(coding.get("code") for coding in codings(concept)))
+        said = (concept.get("text"), *(coding.get("code") for coding in islice(codings(concept), MOST)))
         kinds = {str(kind).strip().lower() for kind in said}
         is_plan = bool(kinds & {"plan", "subplan"})
         name, value = as_text(each.get("name")), as_text(each.get("value"))
@@ -237,7 +279,7 @@ def _class_names(body: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
 
 def _type_texts(body: Mapping[str, Any]) -> Iterator[str]:
     concept = as_object(body.get("type"))
-    for text in (concept.get("text"), *(coding.get("display") for coding in codings(concept))):
+    for text in (concept.get("text"), *(coding.get("display") for coding in islice(codings(concept), MOST))):
         if as_text(text):
             yield str(text)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -16,6 +16,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from .fhir import as_object
+
+#: Dates that one element may list; further ones are left unread, and that is told.
+MAX_DATES = 100
 
 Source = Literal[
     "appointment.start",
@@ -163,10 +166,12 @@ def _period(value: Any, name: str, zone: ZoneInfo) -> _Reading:
     return _Reading(notes=notes)
 
 
-def _all(readings: Iterable[_Reading]) -> _Reading:
-    """What several readings yield together; the same note is told once."""
+def _all(values: list[Any], name: str, zone: ZoneInfo, read: Callable[[Any, str, ZoneInfo], _Reading]) -> _Reading:
+    """What several values of one element yield together; the same note is told once."""
     together = _Reading()
-    for each in readings:
+    if len(values) > MAX_DATES:
+        together.notes.append(f"Of {name} the first {MAX_DATES} dates were read.")
+    for each in (read(value, name, zone) for value in values[:MAX_DATES]):
         together.spans += each.spans
         together.notes += [note for note in each.notes if note not in together.notes]
         together.partial |= each.partial
@@ -176,7 +181,7 @@ def _all(readings: Iterable[_Reading]) -> _Reading:
 def _periods(value: Any, name: str, zone: ZoneInfo) -> _Reading:
     """All of several alternative Periods: the appointment may come to lie in any of them."""
     periods = value if isinstance(value, list) or value is None else [value]
-    return _all(_period(period, name, zone) for period in periods or ())
+    return _all(periods or [], name, zone, _period)
 
 
 def _timing(value: Any, zone: ZoneInfo) -> _Reading:
@@ -185,7 +190,7 @@ def _timing(value: Any, zone: ZoneInfo) -> _Reading:
         return _Reading(notes=["occurrenceTiming could not be read."])
     timing = as_object(value)
     events = timing.get("event")
-    reading = _all(_date(event, "occurrenceTiming", zone) for event in (events if isinstance(events, list) else [events]))
+    reading = _all(events if isinstance(events, list) else [events], "occurrenceTiming", zone, _date)
     if reading.spans:
         return reading
     bounds = _period(as_object(timing.get("repeat")).get("boundsPeriod"), "occurrenceTiming", zone)

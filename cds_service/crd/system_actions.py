@@ -65,7 +65,7 @@ class SystemActions:
         self.how = how
         self.rendered: list[dict[str, Any]] = []
         self.others: list[OtherAssertion] = []
-        self._written: dict[str, tuple[str, bool]] = {}
+        self._written: dict[bytes, tuple[str, bool] | None] = {}
         self._ids: dict[str, str] = {}
 
     def answer(self, determination: Determination) -> OrderAnswer:
@@ -92,7 +92,7 @@ class SystemActions:
     def withdraw_outgrown(self, reading: Reading, policies: tuple[Policy, ...]) -> None:
         """Replace an earlier answer of ours on an order that no longer asks for what it answered."""
         carrier = self._carrier(reading)
-        if not (carrier.id and self.how.asserting and may_bear_earlier(carrier)) or carrier.place in self._written:
+        if not (carrier.id and self.how.asserting) or carrier.raw in self._written or not may_bear_earlier(carrier):
             return
         if reading.passed_over or not is_live(reading):
             return
@@ -109,8 +109,9 @@ class SystemActions:
             return ids[-1]
 
         raw = replace_earlier(carrier, children, self.how.today, new_id)
+        self._written[carrier.raw] = None
         if raw is not None:
-            self._written[carrier.place] = (ids[0], True)
+            self._written[carrier.raw] = (ids[0], True)
             self._note(reading, "withdrawn", children, ids)
             self._add("Replace coverage information that no longer fits the order", raw)
 
@@ -121,17 +122,16 @@ class SystemActions:
     def _write(self, carrier: Resource, coverage: str, children: Children, what: str) -> tuple[str, bool] | None:
         """The assertion id that ``carrier`` then bears, and whether it is new; None if it cannot be written on.
 
-        Two orders of one appointment share it as carrier: what was written for the first holds.
+        Several orders of one appointment share it as carrier: what was written for the first holds, and it is read but once.
         """
-        if carrier.place in self._written:
-            return self._written[carrier.place]
+        if carrier.raw in self._written:
+            return self._written[carrier.raw]
         annotation = annotate(carrier, coverage, children, self.how.today, lambda: self._assertion_id(coverage))
-        if annotation is None:
-            return None
-        if annotation.raw is not None:
+        if annotation is not None and annotation.raw is not None:
             self._add(what, annotation.raw)
-        self._written[carrier.place] = annotation.assertion_id, annotation.raw is not None
-        return self._written[carrier.place]
+        written = None if annotation is None else (annotation.assertion_id, annotation.raw is not None)
+        self._written[carrier.raw] = written
+        return written
 
     def _note(self, reading: Reading, kind: str, children: Children, ids: list[str]) -> None:
         order, covered = reading.order.reference or reading.order.place, str(children[0]["valueCode"])
