@@ -26,8 +26,9 @@ def check_caller() -> None:
     g.caller = None
     parts = services()
     if parts.settings.mode is None and request.path.startswith(_LOCAL_ONLY):
-        names = [name for name, _ in request.headers]
-        if refuse_if_not_local(request.headers.get("Host"), names, explicit_open=False):
+        environ = request.environ
+        names = [key[5:] for key in environ if key.startswith("HTTP_")]
+        if refuse_if_not_local(environ.get("HTTP_HOST"), names, explicit_open=False):
             raise NotLocal
     if parts.authenticator is None or request.method == "OPTIONS" or not request.path.startswith(_GUARDED):
         return

@@ -57,7 +57,10 @@ def note_call(hook_request: HookRequest, call_id: str) -> None:
 
 def note_answer(decision: Decision, answered: Answered) -> None:
     """Note what was decided and said in the current request."""
-    recognised = Counter(each.recognition.answer.value if each.recognition else "no" for each in decision.readings)
+    recognised: dict[str, int] = {}
+    for reading in decision.readings:
+        answer_to_order = reading.recognition.answer.value if reading.recognition else "no"
+        recognised[answer_to_order] = recognised.get(answer_to_order, 0) + 1
     metrics.count_orders(recognised)
     said = []
     for answer in answered.answers:

@@ -6,6 +6,7 @@ Every variable has the prefix ``CDS_SERVICE_``; ``docs/operations.md`` lists the
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -148,6 +149,7 @@ def checked_origin(origin: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, default) else "")
 
 
+@lru_cache(maxsize=64)
 def is_loopback_host(host: str) -> bool:
     """Is ``host`` (a name or an address, brackets allowed) this machine's own: localhost, 127.0.0.0/8 or ::1?"""
     host = host.strip("[]").lower()
