@@ -66,19 +66,34 @@ def order_name(title: str) -> str:
     return f"`{plain or 'order without a name'}`"
 
 
+def _lead(determination: Determination) -> str | None:
+    """What must be said before all else of the patient's membership, or None of a member."""
+    text = determination.policy.document.card
+    if determination.assertion == "no-active-coverage":
+        return text.member_inactive
+    return text.member_unknown if determination.membership is Membership.UNKNOWN else None
+
+
+def _statements(determination: Determination) -> str:
+    """What the versions state; once, where all of them determine the same."""
+    same = len({version.determination for version in determination.versions}) == 1
+    said = determination.versions[:1] if same else determination.versions
+    return " ".join(version.statement for version in said)
+
+
 def detail_of(group: Sequence[Determination]) -> str:
     """The detail of one card: the determination, the orders and their dates, the authority, care, what can be done."""
     first = group[0]
     text = first.policy.document.card
     certain = first.answer is Answer.YES
-    statements = " ".join(dict.fromkeys(version.statement for version in first.versions))
-    paragraphs = [f"**{text.member_unknown}**"] if first.membership is Membership.UNKNOWN else []
+    statements = _statements(first)
+    paragraphs = [f"**{lead}**"] if (lead := _lead(first)) else []
     if first.trial:
         paragraphs.append(text.trial_shown)
     if certain:
         paragraphs.append(f"**{statements}**")
     else:
-        paragraphs += [text.unclear, f"**If it is {first.policy.document.procedure}:** {statements}"]
+        paragraphs += [text.unclear, f"If the order is for {first.policy.document.procedure}: **{statements}**"]
     paragraphs.append("\n".join(f"- {order_name(each.title)}: {dates_text(each.dates)}" for each in group))
     paragraphs += [version.authority for version in first.versions]
     paragraphs.append(text.care)

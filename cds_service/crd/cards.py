@@ -86,7 +86,14 @@ def _groups(answers: Iterable[OrderAnswer], hook: Hook) -> Iterable[list[OrderAn
         if said.answer is Answer.POSSIBLY and hook.name == "order-select":
             continue
         starts = tuple(version.start for version in said.versions)
-        key = (said.policy.id, said.answer, starts, said.membership, said.trial is not None)
+        key = (
+            said.policy.id,
+            said.answer,
+            starts,
+            said.membership,
+            said.assertion == "no-active-coverage",
+            said.trial is not None,
+        )
         groups.setdefault(key, []).append(answer)
     return groups.values()
 

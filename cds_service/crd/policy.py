@@ -63,6 +63,7 @@ class CardText(_Part, frozen=True, kw_only=True):
     """The sentences around the determination."""
 
     member_unknown: Text
+    member_inactive: Text
     unclear: Text
     read_as: Text
     care: Text
@@ -274,4 +275,4 @@ def _check_summary(policy: Policy, first: int, last: int) -> None:
 def summaries(policy: Policy, versions: tuple[PolicyVersion, ...]) -> tuple[str, str]:
     """The card's summary when the procedure is certain, and when it is only possible."""
     told, procedure = policy.summary_of(versions), policy.document.procedure
-    return f"{procedure}: {told}", f"Name the procedure. If {procedure}: {told}"
+    return f"{procedure[:1].upper()}{procedure[1:]}: {told}", f"Name the procedure. If {procedure}: {told}"

@@ -297,7 +297,7 @@ def test_where_membership_is_not_known_the_detail_leads_with_the_condition(polic
 
 def test_an_order_that_may_be_something_else_is_asked_to_be_named(policy: Policy) -> None:
     told = detail(policy, order(code={"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "76498"}]}))
-    condition = f"**If it is MR neurography:** {policy.document.versions[1].statement}"
+    condition = f"If the order is for MR neurography: **{policy.document.versions[1].statement}**"
     in_order(told, policy.document.card.unclear, condition)
     assert "What can be done now" not in told
 
