@@ -121,7 +121,11 @@ def _links(determination: Determination, public_url: str) -> Children:
 def unmatched(version: CrdVersion) -> Children:
     """What is said of an order that no policy held here is about, where the payer asked for that."""
     text = "This service evaluates only the policies it holds, and none of them is about this order. Ask the plan about coverage."
-    return _unsettled(version, text, "OTH")
+    children = _unsettled(version, text, "OTH")
+    if version == "2.2":
+        # the definition's comment on info-needed: OTH comes with a detail that explains it
+        children.append(_detail("cat-decisional", "instructions", {"valueString": "Ask the plan about coverage of this order."}))
+    return children
 
 
 def withdrawn(version: CrdVersion, why: str) -> Children:

@@ -132,6 +132,14 @@ def test_a_certain_answer_holds_for_the_two_unlisted_codes(version: str) -> None
     ]
 
 
+@pytest.mark.requirement("resp-42")
+def test_other_information_needed_is_explained_by_a_detail_in_2_2() -> None:
+    for situation, version in asserting():
+        for extension in answer_in(situation, version).assertions:
+            if version == "2.2" and "OTH" in children(extension, "info-needed"):
+                assert children(extension, "detail")
+
+
 def test_there_is_no_detail_in_2_0() -> None:
     for situation, version in asserting():
         if version == "2.0":
