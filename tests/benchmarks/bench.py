@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -171,38 +172,40 @@ def _requests(port: int, body: bytes, tokens: list[str] | None) -> Iterator[byte
         yield f"{head}{header}\r\n".encode() + (b"%010d" % next(_numbers)).join(parts)
 
 
-def _print(servers: list[Server], names: list[str]) -> list[dict[str, object]]:
-    figures: list[dict[str, object]] = []
-    click.echo(
-        f"{'body':12} {'server':12} {'req/s':>7} {'p50 ms':>7} {'p95':>7} {'p99':>7} {'p99/p50':>8} {'CPU us':>7} {'to floor':>9}  bar"
-    )
+def _print(servers: list[Server], names: list[str]) -> list[dict[str, Any]]:
+    columns = ["body", "server", "req/s", "p50 ms", "p95 ms", "p99 ms", "p99/p50", "CPU us", "to floor"]
+    click.echo(_WIDTHS.format(*columns))
+    figures = []
     for name in names:
         floor = _cpu(servers[0].loads[name])
         for server in servers:
-            loads = server.loads[name]
-            row = {
-                "body": name,
-                "server": server.name,
-                "requests_per_second": round(statistics.median(load.rate for load in loads)),
-                **{
-                    f"p{share}_ms": round(statistics.median(load.percentile(share / 100) for load in loads), 2)
-                    for share in (50, 95, 99)
-                },
-                "cpu_us": round(_cpu(loads)),
-                "to_floor": round(_cpu(loads) / floor, 2),
-                "errors": sum(load.errors for load in loads),
-            }
-            figures.append(row)
+            figures.append(_row(server, name, floor))
+            errors = sum(load.errors for load in server.loads[name])
             bar, aim = BARS.get(name, (None, None)) if server.name == KEPT else (None, None)
-            click.echo(
-                f"{name:12} {server.name:12} {row['requests_per_second']:>7} {row['p50_ms']:>7} {row['p95_ms']:>7} {row['p99_ms']:>7} "
-                f"{row['p99_ms'] / row['p50_ms']:>8.1f} {row['cpu_us']:>7} {row['to_floor']:>9}"  # type: ignore[operator]
-                + (f"  at most {bar}, aim {aim}" if bar else "")
-                + (f"  ERRORS: {row['errors']}" if row["errors"] else "")
-            )
+            note = (f"at most {bar}, aim {aim}" if bar else "") + (f"  ERRORS: {errors}" if errors else "")
+            click.echo(_WIDTHS.format(*figures[-1].values()) + note)
     for server in servers:
         click.echo(f"memory of {server.name}: {memory_of(server.process.pid)} MiB resident a worker")
     return figures
+
+
+_WIDTHS = "{:12} {:12} {:>7} {:>7} {:>7} {:>7} {:>8} {:>7} {:>9}  "
+
+
+def _row(server: Server, name: str, floor: float) -> dict[str, Any]:
+    loads = server.loads[name]
+    p50, p95, p99 = (statistics.median(load.percentile(share) for load in loads) for share in (0.5, 0.95, 0.99))
+    return {
+        "body": name,
+        "server": server.name,
+        "requests_per_second": round(statistics.median(load.rate for load in loads)),
+        "p50_ms": round(p50, 2),
+        "p95_ms": round(p95, 2),
+        "p99_ms": round(p99, 2),
+        "p99_to_p50": round(p99 / p50, 1),
+        "cpu_us": round(_cpu(loads)),
+        "to_floor": round(_cpu(loads) / floor, 2),
+    }
 
 
 def _cpu(loads: list[Load]) -> float:

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from itertools import count
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -66,11 +67,11 @@ def fresh(order: Resource, number: int) -> Resource:
 
 def show(name: str, act: Callable[[int], object], times: int = 400, then: Callable[[], object] | None = None) -> None:
     """Print what ``act`` costs; ``then`` is what it left to do, counted in."""
-    number, best = 0, float("inf")
+    numbers, best = count(), float("inf")
     for _ in range(5):
         start = time.process_time()
-        for number in range(number + 1, number + 1 + times):
-            act(number)
+        for _ in range(times):
+            act(next(numbers))
         if then is not None:
             then()
         best = min(best, (time.process_time() - start) / times)
