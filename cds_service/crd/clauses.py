@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from . import cues, sentences
+from . import cue_words, sentences
 from .cues import Standing
 from .reach import Part, Walk, walk_after, walk_before
 from .sentences import Reading, asks_again, downgrades
@@ -76,11 +76,11 @@ def _past(clause: _Clause) -> Reading | None:
         if relevant and not _is_protocol(clause, words):
             return Reading(standing, words)
     label = sentences.label_of(clause.passage, clause.first, clause.bounds[0])
-    if not clause.is_asked and (label in cues.LABELS or not cues.PAST.isdisjoint(label.split())):
+    if not clause.is_asked and (label in cue_words.LABELS or not cue_words.PAST.isdisjoint(label.split())):
         return Reading(Standing.HISTORY, label)
-    if label in cues.NEGATED_LABELS:
+    if label in cue_words.NEGATED_LABELS:
         return Reading(Standing.NEGATED, label)
-    if label in cues.PLAN_LABELS:
+    if label in cue_words.PLAN_LABELS:
         return Reading(Standing.PLAN, label)
     for standing, words in clause.after.found:
         if standing in (Standing.HISTORY, Standing.ELSEWHERE):
@@ -130,7 +130,7 @@ def _ruled_out(clause: _Clause) -> Reading | None:
             return Reading(Standing.HISTORY, "yes") if answered else Reading(Standing.NEUTRAL, "no")
         return Reading(Standing.REQUEST, "yes") if answered else Reading(Standing.NEGATED, "no")
     negated = before.cue(Standing.NEGATED)
-    kept = (after.cue(Standing.HISTORY) or "").lower() in cues.KEPT
+    kept = (after.cue(Standing.HISTORY) or "").lower() in cue_words.KEPT
     if before.cue(Standing.NEUTRAL) is not None or (negated and (kept or before.cue(Standing.HISTORY))):
         return Reading(Standing.NEUTRAL, before.found[-1][1])
     if negated is not None:
@@ -150,7 +150,7 @@ def _is_queried(passage: Passage, first: int, last: int) -> bool:
     if "?" in gap and (first == 0 or gap[0] != "?"):  # "? scan", "MRI ?scan", not "Done? Scan"
         return True
     tail, end = last, min(last + 3, len(passage.words) - 1)
-    while tail < end and passage.words[tail + 1] in cues.AFTER_BINDING and passage.breaks[tail + 1] < COMMA:
+    while tail < end and passage.words[tail + 1] in cue_words.AFTER_BINDING and passage.breaks[tail + 1] < COMMA:
         tail += 1
     return "?" in passage.gap_after(last) or "?" in passage.gap_after(tail)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from .cue_words import phrases
 from .words import PhraseTable
 
 
@@ -27,22 +28,16 @@ class Standing(enum.Enum):
     NEGATED = "ruled out"
     REPEAT = "asked for again"
     HYPOTHETICAL = "named only in a condition"
-
-
-def _phrases(table: str) -> tuple[str, ...]:
-    return tuple(" ".join(phrase.split()) for phrase in table.split("|"))
-
-
-def _words(table: str) -> frozenset[str]:
-    return frozenset(table.split())
+    TOLD = "told of, not asked for"
+    UNCLEAR = "named in prose, without being asked for"
 
 
 def _by_standing(tables: dict[Standing, str]) -> PhraseTable[Standing]:
-    return PhraseTable((phrase, standing) for standing, table in tables.items() for phrase in _phrases(table))
+    return PhraseTable((phrase, standing) for standing, table in tables.items() for phrase in phrases(table))
 
 
 def _marks(table: str) -> PhraseTable[bool]:
-    return PhraseTable((phrase, True) for phrase in _phrases(table))
+    return PhraseTable((phrase, True) for phrase in phrases(table))
 
 
 #: Cues that stand before the mention and reach it over binding words.
@@ -50,83 +45,81 @@ BEFORE: Final = _by_standing(
     {
         Standing.NEGATED: """
             cannot afford | can't afford | could not afford | unable to afford | unable to get | unable to obtain |
-            could not get | could not tolerate |
-            could not obtain | couldn't get |
-            over | opted against | decided against |
+            could not get | could not tolerate | could not obtain | couldn't get | over | opted against | decided against |
             no | not | without | w/o | cancel | cancelling | canceling | cancelled | canceled | discontinue | d/c | don't |
-            doesn't | didn't | won't | can't | cannot | shouldn't | isn't | rather than | instead of | in lieu of | in place of |
-            never | decline | declined | declines | refuse | refused | refuses | avoid | other than | except | will not cover |
-            won't cover | doesn't cover | does not cover | did not approve | will not approve | would not approve | won't approve
-            | nor | neither | omit | skip | hold off on | exclude | excluding | excludes | unable to tolerate | unable to |
-            contraindication to | contraindicated | defer | deferred | remove | stop | denied | as opposed to | opposed to | non |
-            minus | against | kein | keine | keinen | nicht | ohne | sin | sans | pas de | senza | does not want | no need for |
-            not a | not an | replaces | replacing | replace | replaced | forgo | in contrast to | different from | void | wo
+            doesn't | didn't | won't | can't | cannot | shouldn't | isn't | rather than | instead of | in lieu of |
+            in place of | never | decline | declined | declines | refuse | refused | refuses | avoid | other than | except |
+            will not cover | won't cover | doesn't cover | does not cover | did not approve | will not approve |
+            would not approve | won't approve | nor | neither | omit | skip | hold off on | exclude | excluding | excludes |
+            unable to tolerate | unable to | contraindication to | contraindicated | defer | deferred | remove | stop |
+            denied | as opposed to | opposed to | non | minus | against | changed from | change from | switched from |
+            converted from | downgraded from | kein | keine | keinen | nicht | ohne | sin | sans | pas de | senza |
+            does not want | no need for | not a | not an | replaces | replacing | replace | replaced | forgo |
+            in contrast to | different from | void | wo
         """,
         Standing.NEUTRAL: """
             never had | not had | not yet had | not undergone | hasn't had | not previously had | never undergone | no prior |
-            no previous | no history of | without prior | without previous | no recent | no outside | no earlier | no known prior
-            | denies prior | no existing
+            no previous | no history of | without prior | without previous | no recent | no outside | no earlier |
+            no known prior | denies prior | no existing
         """,
         Standing.REPEAT: """
             repeat | repeating | re-do | redo | repetir | wiederholung | wiederholen | repeat of | repeat the | reattempt |
             re-attempt
         """,
         Standing.HISTORY: """
-            made to | hx | report recommends |
-            found by | seen by | detected by | identified by | visualized by | seen with |
-            prior | previous | previously | past | last | recent | recently | old | earlier | outside | h/o | hx of | history of |
-            s/p | status post | known | most recent | results of | result of | results from | findings of | findings on |
-            finding on | findings from | report of | seen on | noted on | shown on | shown by | demonstrated on | demonstrated by
-            | identified on | found on | visualized on | detected on | evident on | apparent on | on | based on | per |
-            compared to | compare to | compare with | compared with | comparison with | comparison to | comparison |
-            correlate with | correlation with | correlate to | confirmed by | confirmed on | made by | established by |
-            worked up with | diagnosed by | diagnosed on | proven by | proven on | after | following | since | because of | due to
-            | in light of | given | follow up of | f/u of | follow up on | f/u on | followup of | review of | review | reviewed |
-            reviewing | already had | already has | from | external | despite | zustand nach | z.n. | antecedente de |
-            antecedentes de | previa | vorherige | frühere | ancienne | see | refer to | has had | at time of | time of |
-            against prior
+            made to | hx | prev | compare w | correlate w | report recommends | found by | seen by | detected by |
+            identified by | visualized by | seen with | prior | previous | previously | past | last | recent | recently |
+            old | earlier | outside | h/o | hx of | history of | s/p | status post | known | most recent | results of |
+            result of | results from | findings of | findings on | finding on | findings from | report of | seen on |
+            noted on | shown on | shown by | demonstrated on | demonstrated by | identified on | found on | visualized on |
+            detected on | evident on | apparent on | on | based on | per | compared to | compare to | compare with |
+            compared with | comparison with | comparison to | comparison | correlate with | correlation with | correlate to |
+            confirmed by | confirmed on | made by | established by | worked up with | diagnosed by | diagnosed on |
+            proven by | proven on | after | following | since | because of | due to | in light of | given | follow up of |
+            f/u of | follow up on | f/u on | followup of | review of | review | reviewed | reviewing | already had |
+            already has | from | external | despite | zustand nach | z.n. | antecedente de | antecedentes de | previa |
+            vorherige | frühere | ancienne | see | refer to | has had | at time of | time of | against prior
         """,
         Standing.PLAN: """
-            plan | inquired re | inquired regarding | inquiring about | regarding | role of | utility of | benefit of
-            | benefits of | value of |
-            discussion of | talked about | explained | counseled on | counseled about | inquired |
+            plan | inquired re | inquired regarding | inquiring about | regarding | role of | utility of | benefit of |
+            benefits of | value of | discussion of | talked about | explained | counseled on | counseled about | inquired |
             will consider | would consider | may consider | might consider | could consider | to consider | considering |
             considered | can consider | will need | may need | might need | could need | will likely need | may require |
-            might require | will require | will get | will order | will obtain | will proceed with | will proceed to | will pursue
-            | plan for | plan on | planning for | plan to | plan is | plans for | plans to | planning | planned | anticipate |
-            anticipating | anticipated | future | eventual | eventually | later | next step | next step would be | next step is |
-            would be | awaiting | await | pending | discussed | discuss | discussing | asked about | asks about | asking about |
-            inquired about | interested in | question about | questions about | wonders about | may benefit from |
-            might benefit from | could benefit from | thinking about | contemplating | prior to | before | ahead of | hold |
-            holding | postpone | delay | wait on | until | candidate for | may | might | could | next | low threshold for |
-            threshold for | consideration of | consideration for | in consideration of | reserve | followed by possible |
-            until after
+            might require | will require | will get | will order | will obtain | will proceed with | will proceed to |
+            will pursue | plan for | plan on | planning for | plan to | plan is | plans for | plans to | planning | planned |
+            anticipate | anticipating | anticipated | future | eventual | eventually | later | next step |
+            next step would be | next step is | would be | awaiting | await | pending | discussed | discuss | discussing |
+            asked about | asks about | asking about | inquired about | interested in | question about | questions about |
+            wonders about | may benefit from | might benefit from | could benefit from | thinking about | contemplating |
+            prior to | before | ahead of | hold | holding | postpone | delay | wait on | until | candidate for | may | might |
+            could | next | low threshold for | threshold for | consideration of | consideration for | in consideration of |
+            reserve | followed by possible | until after
         """,
         Standing.DISCRETION: """
-            evaluate need for | assess need for | determine need for |
-            consider adding | consider including | please consider | consider | may add | may include | can add | could add |
-            can include | could include | feel free to | optional | option of | possible | possibly | plusminus | with or without
-            | with/without | w/ or w/o | w or w/o | w or wo | and possible | and possibly | potential | maybe | perhaps |
-            preferably | ideally | would prefer | prefer | plus or minus | might add | suggest adding | ok to add | okay to add |
-            and/or | eventuell | ggf | gegebenenfalls | please advise if | advise whether | whether | unsure about | unclear if |
+            evaluate need for | assess need for | determine need for | consider adding | consider including |
+            please consider | consider | may add | may include | can add | could add | can include | could include |
+            feel free to | optional | option of | possible | possibly | plusminus | with or without | with/without |
+            w/ or w/o | w or w/o | w or wo | and possible | and possibly | potential | maybe | perhaps | preferably |
+            ideally | would prefer | prefer | plus or minus | might add | suggest adding | ok to add | okay to add | and/or |
+            eventuell | ggf | gegebenenfalls | please advise if | advise whether | whether | unsure about | unclear if |
             question of | query
         """,
         Standing.ELSEWHERE: """
-            also has | has also | also getting | is getting | also having | will also have | also scheduled |
-            images of | images from | image of | cd of | cd with | disc of | disc with | disk of | reports of | report from |
-            records of | records from | copy of | copies of | import | upload | retrieve | release of | interpretation of |
+            also has | has also | also getting | is getting | also having | will also have | also scheduled | images of |
+            images from | image of | cd of | cd with | disc of | disc with | disk of | reports of | report from | records of |
+            records from | copy of | copies of | import | upload | retrieve | release of | interpretation of |
             second opinion of | second opinion on | over-read of | overread of | reread of | authorization for | auth for |
             prior auth for | precert for | preauthorization for | separate order for | separate | separately ordered |
             already ordered | also ordered | also ordering | have ordered | has ordered | had ordered | sedation for |
             anesthesia for | premedication for | clearance for | screening for | education on | education about | handout on |
             handout about | literature on | information on | information about | article on | article about | read about |
-            scheduled for | is scheduled for | having | undergoing | going for | upcoming | awaiting scheduled | companion to |
-            in conjunction with |   appointment for | slot for | same day as | day of | day as |
-            at the same time as | add on to |  coordinate with | bring | brings | images
+            scheduled for | is scheduled for | having | undergoing | going for | upcoming | awaiting scheduled |
+            companion to | in conjunction with | appointment for | slot for | same day as | day of | day as |
+            at the same time as | add on to | coordinate with | bring | brings | images
         """,
         Standing.SUGGESTED: """
-            recommend | recommended | recommends | recommending | suggest | suggests | suggested | suggesting | advise | advised |
-            advises | recommendation for | would benefit from | in addition to | favor | favors
+            recommend | recommended | recommends | recommending | suggest | suggests | suggested | suggesting | advise |
+            advised | advises | recommendation for | would benefit from | in addition to | favor | favors
         """,
     }
 )
@@ -135,71 +128,73 @@ BEFORE: Final = _by_standing(
 AFTER: Final = _by_standing(
     {
         Standing.NEGATED: """
-            too expensive | cost prohibitive | expensive | isn't | wasn't | aren't | doesn't | shouldn't |
-            ruled out | been ruled out |
-            not needed | not indicated | not required | not requested | not necessary | not ordered | not desired | not wanted |
-            not recommended | not covered | not approved | not authorized | not available | not possible | not performed |
-            not done | not at this time | not tolerated | not to be | not be | is not | was not | will not | should not | are not
-            | not offered | unavailable | unnecessary | cancelled | canceled | cancel | declined | refused | denied | deferred |
-            contraindicated | no longer needed | no longer | discontinued | d/c'd | dc'd | withdrawn | removed | on hold |
-            excluded | omitted | not included | isn't needed | nicht erforderlich | no necesaria | not today | cannot be |
-            can't be | not warranted | not appropriate | not what | was ordered in error | ordered in error | in error |
-            by mistake | not intended | replaced by | replaced with | not feasible | not scheduled | won't be
+            too expensive | cost prohibitive | expensive | isn't | wasn't | aren't | doesn't | shouldn't | ruled out |
+            been ruled out | not needed | not indicated | not required | not requested | not necessary | not ordered |
+            not desired | not wanted | not recommended | not covered | not approved | not authorized | not available |
+            not possible | not performed | not done | not at this time | not tolerated | not to be | not be | is not |
+            was not | will not | should not | are not | not offered | unavailable | unnecessary | cancelled | canceled |
+            cancel | declined | refused | denied | deferred | contraindicated | no longer needed | no longer | discontinued |
+            d/c'd | dc'd | withdrawn | removed | on hold | excluded | omitted | not included | isn't needed |
+            nicht erforderlich | no necesaria | not today | cannot be | can't be | not warranted | not appropriate |
+            not what | was ordered in error | ordered in error | in error | by mistake | not intended | replaced by |
+            replaced with | not feasible | not scheduled | won't be
         """,
         Standing.NEUTRAL: """
             not yet done | not yet performed | not previously done | never done | never performed | not previously performed |
             not done previously | not done before | has not been done | not been done | not yet been done
         """,
         Standing.REPEAT: """
-            repeat | to be repeated | please repeat | needs repeat | needs to be repeated | should be repeated | repeat requested
-            | must be repeated
+            repeat | to be repeated | please repeat | needs repeat | needs to be repeated | should be repeated |
+            repeat requested | must be repeated
         """,
         Standing.REQUEST: """
-            requested | is requested | are requested | please | needed | is needed | required | is required | desired | indicated
-            | per radiology recommendation | per radiology recommendations | per radiologist recommendation |
+            requested | is requested | are requested | please | needed | is needed | required | is required | desired |
+            indicated | per radiology recommendation | per radiology recommendations | per radiologist recommendation |
             per radiology protocol | is being requested | to evaluate | to assess | for evaluation | today | asap | now |
-            to be done | to be performed | should be done | should be performed | must be | will be performed today |
-            ordered today | to rule out | to r/o | instead | rather than | in lieu of | not mri | as above
+            to be done | to be performed | to be completed | needs to be | has to be | should be done | should be performed |
+            must be | will be performed today | ordered today | to rule out | to r/o | instead | rather than | in lieu of |
+            not mri | as above
         """,
         Standing.HISTORY: """
             done | performed | completed | obtained | showed | shows | show | showing | shown | demonstrated | demonstrates |
             demonstrate | demonstrating | revealed | reveals | reported | read as | read | confirmed | confirms | suggests |
-            suggested | suggestive | suggesting | identified | identifies | identifying | found | findings | finding | result |
-            results | report | reviewed | available | attached | enclosed | scanned | abnormal | normal | negative | positive |
-            inconclusive | equivocal | nondiagnostic | non-diagnostic | unremarkable | unrevealing | nonrevealing | limited |
-            limited by | degraded | previously | already | last year | last month | last week | last spring | last fall |
-            last summer | last winter | on file | in pacs | on pacs | in chart | on cd | from outside | outside facility |
-            concerning for | consistent with | suspicious for | c/w | evidence | proven | outside | neg | pos | abnl | wnl |
-            previa | previo | previas | anterieure | anterieur | anterior | noted | in the past | from prior | abnormality |
-            abnormalities | evaluated | documented | detected | unchanged | stable | localized | images | followed by | pictures |
-            date | hyperintensity | enhancement | had | before | ago | back in | indicates | indicated that | with evidence
-            | with findings | failed | auffällig | unauffällig | normale | anormale | positiva | negativa
+            suggested | suggestive | suggesting | identified | identifies | identifying | found | findings | finding |
+            result | results | report | reviewed | available | attached | enclosed | scanned | abnormal | normal | negative |
+            positive | inconclusive | equivocal | nondiagnostic | non-diagnostic | unremarkable | unrevealing | nonrevealing |
+            limited | limited by | degraded | previously | already | last year | last month | last week | last spring |
+            last fall | last summer | last winter | on file | in pacs | on pacs | in chart | on cd | from outside |
+            outside facility | concerning for | consistent with | suspicious for | c/w | evidence | proven | outside | neg |
+            pos | abnl | wnl | previa | previo | previas | anterieure | anterieur | anterior | noted | in the past |
+            from prior | abnormality | abnormalities | evaluated | documented | detected | unchanged | stable | localized |
+            images | followed by | pictures | date | hyperintensity | enhancement | had | before | ago | back in | indicates |
+            indicated that | with evidence | with findings | failed | auffällig | unauffällig | normale | anormale |
+            positiva | negativa
         """,
         Standing.PLAN: """
             postponed | later | in the future | in future | next | next visit | at follow up | at f/u | at next visit |
-            may be needed | may be considered | may be required | might be needed | might be considered | could be considered |
-            to be considered | will be considered | being considered | considered | under consideration | pending | planned |
-            is planned | to follow | as next step | next step | will follow | down the road | will be ordered | will be obtained |
-            will be needed | at a later date | would be next | is next | may follow | afterwards | may be next | when | once |
-            was discussed | discussed | would be considered | should be considered | to be ordered | to be obtained later
+            may be needed | may be considered | may be required | might be needed | might be considered |
+            could be considered | to be considered | will be considered | being considered | considered |
+            under consideration | pending | planned | is planned | to follow | as next step | next step | will follow |
+            down the road | down the line | will be ordered | will be obtained | will be needed | at a later date |
+            would be next | is next | may follow | afterwards | may be next | when | once | was discussed | discussed |
+            would be considered | should be considered | to be ordered | to be obtained later
         """,
         Standing.ELSEWHERE: """
-            ordered by |
-            separately | ordered separately | scheduled separately | to be ordered separately | already ordered |
+            ordered by | separately | ordered separately | scheduled separately | to be ordered separately | already ordered |
             already scheduled | scheduled | is scheduled | next week | next month | tomorrow | booked | booked separately |
             order placed | on separate order | separate order | has been ordered | has been scheduled | appointment | images |
             records | cd | disc | disk | report | results | consult | authorization | approval | slot | prep
         """,
         Standing.DISCRETION: """
             as clinically appropriate | as clinically indicated | as clinically needed | when clinically indicated |
-            as needed | as indicated | segun criterio | a criterio | si besoin | bei bedarf | nach ermessen | a discretion | selon
-            | ggf | as appropriate | prn | optional | at radiologist | at the radiologist | at discretion | at rad discretion |
-            at radiology discretion | per radiologist | per rad | per rads | per radiology | radiologist discretion |
-            at your discretion | at the discretion | could be added | can be added | may be added | might be added |
-            may be included | may be helpful | could be helpful | might help | might be helpful | would be helpful | preferred |
-            ok | okay | acceptable | reasonable | is reasonable | tbd | to be decided | unless otherwise | possible | possibly |
-            depending on radiologist | vs not | or not | yes or no | y/n | optionally | at protocoling | at the discretion of |
-            whichever | is fine | preference | maybe
+            as needed | as indicated | segun criterio | a criterio | si besoin | bei bedarf | nach ermessen | a discretion |
+            selon | ggf | as appropriate | prn | optional | at radiologist | at the radiologist | at discretion |
+            at rad discretion | at radiology discretion | per radiologist | per rad | per rads | per radiology |
+            radiologist discretion | at your discretion | at the discretion | could be added | can be added | may be added |
+            might be added | may be included | may be helpful | could be helpful | might help | might be helpful |
+            would be helpful | preferred | ok | okay | acceptable | reasonable | is reasonable | tbd | to be decided |
+            unless otherwise | possible | possibly | depending on radiologist | vs not | or not | yes or no | y/n |
+            optionally | at protocoling | at the discretion of | whichever | is fine | preference | maybe
         """,
         Standing.SUGGESTED: """
             recommended | is recommended | was recommended | suggested by | advised | has been recommended | recommended by |
@@ -219,10 +214,10 @@ HAD: Final = _marks(
 #: What looks like a cue before the mention and is none.
 NO_CUE: Final = _marks(
     """
-    not only | not just | no doubt | with and without | w and wo | whether or not | cannot exclude | do not delay |
-    no delay | why not | no change to | do not hesitate to | year old | yr old | years old | yo | y/o | per protocol |
-    on protocol | not diagnostic | not sufficient | if not | not mri but | no contrast | w/o contrast | without contrast |
-    wo contrast
+    not only | not just | no doubt | with and without | w and wo | whether or not | cannot exclude | do not delay | no delay |
+    why not | no change to | do not hesitate to | year old | yr old | years old | yo | y/o | per protocol | on protocol |
+    surgical planning | operative planning | preop planning | preoperative planning | not diagnostic | not sufficient |
+    if not | not mri but | no contrast | w/o contrast | without contrast | wo contrast
     """
 )
 
@@ -251,238 +246,3 @@ ASK_AGAIN: Final = _marks(
     needs repeating | must be repeated | repeat same | same exam again | reimage
     """
 )
-
-#: Words that a cue before the mention reaches across.
-BINDING: Final = _words(
-    """
-            upgrade upgrading convert converting switch switching change changing
-            request requests requesting ask asking asks
-    2d 2nd 3d a abnormal add adding additional ahead also an and/or another any are as at attempt attempted avec be
-    bedside been being by comparison complete con das de dedicated der des diagnostic die diffusion do doing done dti du
-    eine einer el equivocal es exam examination first focused for formal full further get getting go has have having he
-    her hi high highres his i image imaging include included includes including inconclusive indicated indication
-    indications is ist it its la le les limited mit motion-limited necesita necessary necessity need needed needing needs
-    negative new non nondiagnostic normal obtain obtaining of order ordered ordering orders our own par patient patients
-    per perform performed performing planned please's por positive precisa proceed proceeding proper protocol protocols pt
-    requiere requieren require required requires res resolution run running same scan schedule scheduling se second
-    separate sequence sequences she so-called solicita specific standard study suboptimal such targeted technique tensor
-    that the their then these this to type un una use used using via w want wanted wants was we weighted were wird with
-    your
-    """
-)
-
-#: Verbs of ordering: behind one, a cue does not reach back over the name of another examination.
-VERBS: Final = _words(
-    """
-    add do doing get has have include obtain obtaining order ordering perform performing proceed run schedule use
-    """
-)
-
-#: Words that a cue behind the mention reaches back across.
-AFTER_BINDING: Final = _words(
-    """
-    a all also an and are at be been both by can component did each exam examination for from has have her his imaging in
-    is it must need needs of on only order ordered part patient patients portion procedure protocol protocols pt
-    reportedly request requested scan sequence sequences should study technique that the this to w was were which will
-    with would
-    """
-)
-
-#: Words that begin a new thought.
-TURNS: Final = _words(
-    """
-    aber bitte but currently hence however instead kindly mais now pero please so therefore
-    thus today
-    """
-)
-
-#: Words for the outcome of an examination.
-RESULTS: Final = _words(
-    """
-    abnl abnormal equivocal inconclusive limited neg negative nondiagnostic nonrevealing normal pos positive unremarkable
-    unrevealing wnl
-    """
-)
-
-#: Words for a thing done, which after "to be" say that it is to do.
-PARTICIPLES: Final = _words(
-    """
-    attached available completed done evaluated identified obtained performed read reviewed scanned
-    """
-)
-
-#: Words that make what follows a thing to do.
-ENSURE: Final = _words(
-    """
-    ensure must needs please pls should sure
-    """
-)
-
-TO_BE: Final = _words(
-    """
-    be can get must need needs please should to will
-    """
-)
-
-#: Words that open a condition.
-OPENS: Final = _words(
-    """
-    depending falls if once pending si unless wenn when whenever
-    """
-)
-
-#: Words of a condition that leave the choice to somebody's judgement or to what is possible.
-JUDGED: Final = _words(
-    """
-    able allow allows appropriate approved available bedarf beneficial besoin better capable deem deemed deems desired
-    doable equipped erforderlich feasible fit helpful indicado indicated indiziert necesaria necesario necessaire
-    necessary needed notig offered permit permits possible precisa preferred procede protocol rad radiologe radiologist
-    radiologists radiologo radiologue radiology rads reasonable recommended required tech technologist time unavailable
-    useful warranted you
-    """
-)
-
-#: Words of a condition that wait for a later finding.
-FINDINGS: Final = _words(
-    """
-    abnormal abnormality enlarged equivocal fail failed fails found identified improve improvement inconclusive
-    insufficient lesion negative no noncontributory nondiagnostic nonrevealing normal not persist persistent persisting
-    persists positive progresses progression recurs seen show shows still suspicious symptoms unclear unexplained
-    unhelpful unremarkable unrevealing worsen worsening worsens
-    """
-)
-
-YES: Final = _words(
-    """
-    checked ja oui si true x y yes
-    """
-)
-
-NO: Final = _words(
-    """
-    false n na nein no non none unchecked
-    """
-)
-
-UNITS: Final = _words(
-    """
-    day days mo month months mos week weeks wk wks year years yr yrs
-    """
-)
-
-MONTHS: Final = _words(
-    """
-    apr april aug august dec december feb february jan january jul july jun june mar march may nov november oct october
-    sep sept september
-    """
-)
-
-#: Words that open a question.
-ASKING: Final = _words(
-    """
-    any are can could do does is might should what which will would
-    """
-)
-
-#: Words for the ordinary form of an examination.
-PLAIN: Final = _words(
-    """
-    conventional normal ordinary plain regular routine standard usual
-    """
-)
-
-SUFFICES: Final = _words(
-    """
-    acceptable alone enough fine instead ok okay only please suffice suffices sufficient
-    """
-)
-
-CHANGES: Final = _words(
-    """
-    change changed changing convert converted converting downgrade modify replace switch switched
-    """
-)
-
-#: Words of a label that make what follows it history.
-PAST: Final = _words(
-    """
-    already comparison earlier outside past previous previously prior priors recent
-    """
-)
-
-#: Labels under which history stands.
-LABELS: Final = frozenset(
-    _phrases(
-        """
-        any prior imaging | clinical history | compare | compare to | compare with | comparison | comparison studies |
-        comparisons | date of last exam | findings | has the patient had prior imaging | history | hpi | hx | imaging done |
-        imaging findings | imaging history | imaging results | imaging reviewed | imaging to date | impression | last exam |
-        last study | other imaging | outside imaging | outside records | outside studies | past history | past imaging |
-        past studies | pmh | previous | previous exam | previous exams | previous imaging | previous imaging study |
-        previous mri | previous studies | previous study | previous testing | previous tests | prior |
-        prior diagnostic studies | prior diagnostic tests | prior exam | prior exams | prior imaging |
-        prior imaging or studies | prior imaging studies | prior imaging study | prior imaging/studies | prior mri |
-        prior radiology | prior relevant imaging | prior relevant studies | prior results | prior studies |
-        prior studies and results | prior study | prior test | prior testing | prior tests | prior workup | priors | psh |
-        recent imaging | recent studies | related imaging | relevant history | relevant imaging | relevant prior |
-        relevant priors | results | reviewed | studies done | tests done | what prior imaging | work-up to date |
-        workup to date
-        """
-    )
-)
-
-PLAN_LABELS: Final = frozenset(
-    _phrases(
-        """
-        consider | contingency | follow up plan | future | future considerations | future plan | future plans | if negative |
-        if normal | next step | next steps | to consider
-        """
-    )
-)
-
-NEGATED_LABELS: Final = frozenset(
-    _phrases(
-        """
-        canceled | cancelled | contraindicated | declined | do not do | do not perform | exclude | not needed | not ordered |
-        not requested
-        """
-    )
-)
-
-#: Cues of a result only when they stand right before the mention: "on a 3T magnet for ..." is none.
-LOOSE: Final = frozenset(
-    _phrases(
-        """
-        after | following | from | given | on | per | see | since
-        """
-    )
-)
-
-#: "no scan on file" rules nothing out.
-KEPT: Final = frozenset(
-    _phrases(
-        """
-        available | before | done | found | in chart | in pacs | in the past | on file | on pacs | performed | previously |
-        to date
-        """
-    )
-)
-
-#: Words before an "if" that make it a question put to the reader.
-DOUBT: Final = _words("unsure sure unclear advise advice determine decide ask asking know uncertain comment clarify see")
-
-NUMBERS: Final = _words("a one two three four five six seven eight nine ten twelve several few couple")
-
-#: Words before a word for the ordinary form that make it no order.
-NO_ORDER: Final = _words("not no than dont isnt negative prior previous had was were underwent done after if recent last")
-
-#: Words behind "performed" and the like that say how, not when.
-MANNER: Final = _words("at on with using in under by")
-
-#: Words behind a result that let it stand for the mention.
-AFTER_RESULT: Final = _words("for in at per as and on but by with so then last study")
-
-#: Cues behind the mention too brief to reach it over a comma, unless they end the clause.
-BRIEF_PAST: Final = _words("had read date images show limited report result results ago failed found")
-BRIEF_PLANS: Final = _words("next later when once considered discussed")
-BRIEF_CHOICES: Final = _words("possible possibly ok okay maybe")

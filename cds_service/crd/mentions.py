@@ -24,6 +24,8 @@ from .words import COLON, COMMA, DASH, PAREN, QUESTION, SLASH, Passage, edits
 MAX_MENTIONS: Final = 40
 #: Different words of one text that are compared with the names; also bounds the time that nonsense can take.
 MAX_STRANGERS: Final = 2_000
+#: Words between "images of" and what is to be imaged.
+AIM: Final = 3
 #: Names of one text that are looked at.
 MAX_NAMES: Final = 200
 #: Elements where a bare noun is the name of what is ordered.
@@ -136,10 +138,9 @@ class _Scan:
         self.turned: list[tuple[str, str]] = []
         self.known: dict[str, tuple[int, bool] | None] = {}  # words already compared with the names
         self.other_at: dict[int, OtherService] = {}
-        index = 0
-        while index < count:
+        for index in range(count):
             self._tag(index)
-            index += 1
+        self.nearby = any(tags & Tag.TURNS_NEARBY for tags in self.tags)
 
     def _tag(self, index: int) -> None:
         named = False
@@ -190,7 +191,7 @@ class _Scan:
                     yield first, last, False, entry
                 else:
                     self.turned.append((self.passage.quote(max(0, first - 2), min(last + 2, len(self.tags) - 1)), "N1"))
-            elif entry.where == "name" and self.text.role not in NAMING and self.text.role is not Role.SITE:
+            elif entry.where == "name" and not self._counts_here(first, entry):
                 continue  # says nothing here: not worth reading its clause
             elif self._is_key(first, last, entry):
                 taken.update(range(first, last + 1))
@@ -198,11 +199,20 @@ class _Scan:
             else:
                 self.turned.append((self.passage.quote(max(0, first - 2), min(last + 2, len(self.tags) - 1)), "N2"))
 
+    def _counts_here(self, first: int, entry: Keyword) -> bool:
+        """Tell whether a key word that belongs in a name counts where it stands."""
+        if self.text.role in NAMING or self.text.role is Role.SITE:
+            return True
+        floor = max(0, first - AIM)
+        return any(self._beside(index, index, entry.aimed_by, True) for index in range(floor, first + 1))
+
     def _turns(self, first: int, last: int) -> str | None:
         """Return the rule under which the neighbours of a name give it another meaning, None where they do not."""
         breaks, tags, words = self.passage.breaks, self.tags, self.passage.words
         if any(tags[place] & Tag.MODALITY for place in range(max(0, first - 2), min(last + 2, len(tags)))):
             return None
+        if self.nearby and self._turned_nearby(first):
+            return "N3"
         if first > 0 and breaks[first] <= DASH and tags[first - 1] & Tag.NAME_TURNS:
             return "N3"
         if last + 1 < len(tags) and breaks[last + 1] <= PAREN and tags[last + 1] & Tag.NAME_TURNS:
@@ -220,6 +230,12 @@ class _Scan:
             if (near_before or near_after) and joined and other.rule in ("N3", "N4"):
                 return other.rule
         return None
+
+    def _turned_nearby(self, first: int) -> bool:
+        """Tell whether the sentence speaks of another technique and of no modality."""
+        bounds = self.passage.sentence(first)
+        sentence = self.tags[bounds[0] : bounds[1] + 1]
+        return any(tags & Tag.TURNS_NEARBY for tags in sentence) and not any(tags & Tag.MODALITY for tags in sentence)
 
     def _widen(self, first: int, last: int) -> tuple[int, int]:
         breaks, tags, words = self.passage.breaks, self.tags, self.passage.words
@@ -299,11 +315,18 @@ class _Scan:
                 if not first <= i <= last
             )
             return alone or near
-        if strong >= COMMA and self._beside(first, last, entry.after, True):
+        if strong >= COMMA and (self._beside(first, last, entry.after, True) or self._labelled(first, entry)):
             return True
         if site_behind and strong <= SLASH:
             return not any(len(word) > 4 and any(c.isdigit() for c in word) for word in words[behind : behind + 4])
         return site_before and strong >= COMMA and not any(c.isdigit() for c in following)
+
+    def _labelled(self, first: int, entry: Abbreviation) -> bool:
+        """Tell whether a label such as "protocol:" stands before the abbreviation."""
+        table = self.vocabulary.neighbours.get(entry.labels)
+        if table is None or first == 0 or self.passage.breaks[first] not in (COLON, QUESTION, DASH):
+            return False
+        return bool(table.ending(self.passage, first - 1))
 
     def _leads_on(self, index: int) -> bool:
         """Tell whether the word at ``index`` is no preposition, or one that leads to a site, contrast or field strength."""

@@ -9,7 +9,7 @@ import enum
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from . import cues
+from . import cue_words, cues
 from .cues import Standing
 from .words import COLON, COMMA, DASH, PAREN, QUESTION, SLASH, Passage
 
@@ -60,9 +60,11 @@ def walk_before(passage: Passage, first: int, parts: Sequence[int]) -> Walk:
         if here:
             length, standing = here[0]
             phrase = passage.quote(index - length + 1, index)
-            if bound and phrase.lower() in cues.LOOSE:
+            if bound and phrase.lower() in cue_words.LOOSE:
                 break
             if comma and not _crosses_comma(standing, bool(had), listed):
+                break
+            if standing is Standing.NEGATED and word.endswith("ed") and _speaks_of_another(parts, index - length):
                 break
             found.append((standing, phrase))
             strong = passage.breaks[index - length + 1]
@@ -78,7 +80,7 @@ def walk_before(passage: Passage, first: int, parts: Sequence[int]) -> Walk:
             break
         if word in ("and", "or", "nor", "plus", "y", "et", "und"):
             listed = True
-        elif word in cues.TURNS or part == Part.ATTRIBUTE:
+        elif word in cue_words.TURNS or part == Part.ATTRIBUTE:
             break
         elif part == Part.EXAM:
             if verb or not (listed or comma):
@@ -89,13 +91,13 @@ def walk_before(passage: Passage, first: int, parts: Sequence[int]) -> Walk:
         elif part == Part.MENTION:
             if not (listed or comma):
                 break
-        elif word in cues.RESULTS:
+        elif word in cue_words.RESULTS:
             if comma or (index > 0 and parts[index - 1] in (Part.EXAM, Part.SITE)):
                 break
             found.append((Standing.HISTORY, word))
-        elif word not in cues.BINDING:
+        elif word not in cue_words.BINDING:
             break
-        elif word in cues.VERBS:
+        elif word in cue_words.VERBS:
             verb = True
         elif word == "for":
             bound = True
@@ -111,11 +113,16 @@ def _crosses_comma(standing: Standing, had: bool, listed: bool) -> bool:
     return listed and standing in (Standing.NEGATED, Standing.HISTORY, Standing.ELSEWHERE, Standing.NEUTRAL)
 
 
+def _speaks_of_another(parts: Sequence[int], index: int) -> bool:
+    """Tell whether a participle has its object before it: in "X-ray cancelled, do a SCAN" it is not the scan."""
+    return index >= 0 and parts[index] == Part.EXAM
+
+
 def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
     """Walk right from word ``last`` and take the first cue that reaches back to it."""
     index = last + 1
     attribute, past = False, ""
-    to_be = any(word in cues.ENSURE for word in passage.words[max(0, last - 8) : last])
+    to_be = any(word in cue_words.ENSURE for word in passage.words[max(0, last - 8) : last])
     words, breaks = passage.words, passage.breaks
     while index < len(words) and index - last <= _REACH and breaks[index] < QUESTION:
         far = breaks[index] in (COMMA, PAREN, DASH, COLON)
@@ -124,19 +131,19 @@ def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
             if _binds_back(passage, _Behind(index, length, to_be, attribute, far), standing, parts):
                 return Walk(((standing, phrase),))
         word, part = words[index], parts[index]
-        if index + 2 < len(words) and words[index + 2] == "ago" and words[index + 1] in cues.UNITS:
+        if index + 2 < len(words) and words[index + 2] == "ago" and words[index + 1] in cue_words.UNITS:
             return Walk(((Standing.HISTORY, passage.quote(index, index + 2)),))
-        if word == "in" and index + 2 < len(words) and words[index + 2] in cues.UNITS:
+        if word == "in" and index + 2 < len(words) and words[index + 2] in cue_words.UNITS:
             return Walk(((Standing.PLAN, passage.quote(index, index + 2)),))
         if part == Part.ATTRIBUTE:
             attribute = True
         elif (
             part == Part.EXAM
             or (part == Part.MENTION and breaks[index] != PAREN)
-            or (part == Part.CONTENT and word not in cues.AFTER_BINDING)
+            or (part == Part.CONTENT and word not in cue_words.AFTER_BINDING)
         ):
             break
-        if word in cues.TO_BE:
+        if word in cue_words.TO_BE:
             to_be = True
         elif word == "was":
             past = passage.quote(index, index)
@@ -163,11 +170,11 @@ def _binds_back(passage: Passage, cue: _Behind, standing: Standing, parts: Seque
         return _says_past(passage, cue, ends, parts)
     if standing in (Standing.DISCRETION, Standing.PLAN) and cue.attribute:
         return False  # "with contrast as needed": the contrast is left open, not the examination
-    if standing is Standing.DISCRETION and word in cues.BRIEF_CHOICES:
+    if standing is Standing.DISCRETION and word in cue_words.BRIEF_CHOICES:
         return ends
     if standing is Standing.ELSEWHERE and cue.length == 1 and cue.far:
         return ends or word in ("separately", "scheduled", "booked")
-    if standing is Standing.PLAN and word in cues.BRIEF_PLANS:
+    if standing is Standing.PLAN and word in cue_words.BRIEF_PLANS:
         return not cue.far or ends
     return True
 
@@ -177,13 +184,13 @@ def _says_past(passage: Passage, cue: _Behind, ends: bool, parts: Sequence[int])
     word = passage.words[cue.place]
     after = cue.place + cue.length
     follower = "" if after >= len(passage.words) else passage.words[after]
-    if word in cues.PARTICIPLES:  # "to be done", "performed at 3T"
-        return not (cue.to_be or (follower in cues.MANNER and _attributed(parts, after)))
-    if word in cues.RESULTS and cue.length == 1:
-        return ends or follower.isdigit() or follower in cues.AFTER_RESULT
+    if word in cue_words.PARTICIPLES:  # "to be done", "performed at 3T"
+        return not (cue.to_be or (follower in cue_words.MANNER and _attributed(parts, after)))
+    if word in cue_words.RESULTS and cue.length == 1:
+        return ends or follower.isdigit() or follower in cue_words.AFTER_RESULT
     if word == "before":
         return ends  # "before surgery" is a time to come
-    return not cue.far or ends or word not in cues.BRIEF_PAST
+    return not cue.far or ends or word not in cue_words.BRIEF_PAST
 
 
 def _attributed(parts: Sequence[int], index: int) -> bool:

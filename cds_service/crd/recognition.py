@@ -104,7 +104,7 @@ def _decide(case: Case) -> Recognition:
 def _to_perform(case: Case) -> bool:
     """Tell a referral to the modality's department, which may be asked to perform the procedure (exception to D3)."""
     other = case.kind.other
-    return other is not None and other.rule == "N10" and case.kind.to_department and "records" not in other.label
+    return other is not None and other.performs and case.kind.to_department
 
 
 def _other_service(case: Case, weighed: Weighed) -> Recognition:
@@ -237,7 +237,7 @@ def _later(negated: Mention, weighed: Weighed) -> bool:
 
 def _leaves_open(mention: Mention) -> bool:
     reading = mention.reading
-    if reading.standing is Standing.HYPOTHETICAL:
+    if reading.standing in (Standing.HYPOTHETICAL, Standing.REQUEST):  # the latter: named in prose
         return False
     return reading.standing is Standing.ALTERNATIVE or "consider" not in reading.cue.lower()
 

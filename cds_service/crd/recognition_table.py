@@ -24,8 +24,8 @@ class Names(_Table, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     ``words`` count as written, ``other_languages`` likewise but are cited as such; ``misspelt`` are the names of which a
     misspelling (up to two edits) or a truncation (down to ``shortest`` letters) counts too. After one of
-    ``not_after`` the word means another technique ("electro neurography"); ``lookalikes`` are real words near a
-    misspelling that are never taken for one.
+    ``not_after``, or in a sentence with one of ``not_with`` and no modality, the word means another technique ("electro
+    neurography"); ``lookalikes`` are real words near a misspelling that are never taken for one.
     """
 
     words: Words
@@ -33,6 +33,7 @@ class Names(_Table, frozen=True, forbid_unknown_fields=True, kw_only=True):
     misspelt: Words = ()
     shortest: int = 7
     not_after: Words = ()
+    not_with: Words = ()
     lookalikes: Words = ()
 
 
@@ -60,6 +61,7 @@ class Abbreviation(_Table, frozen=True, forbid_unknown_fields=True, kw_only=True
     not_after: Words = ()
     not_before: Words = ()
     after: Words = ()  # words such as "done as" before it, at the end of a sentence, likewise
+    labels: Words = ()  # words such as "protocol" with a colon before it, likewise
     carriers: Words = ()  # words such as "protocol" behind it that make it the name of an exam
 
 
@@ -79,6 +81,7 @@ class Keyword(_Table, frozen=True, forbid_unknown_fields=True, kw_only=True):
     not_before: Words = ()
     not_after: Words = ()
     where: str = "anywhere"  # or "name": counts only where the exam is named
+    aimed_by: Words = ()  # then counts in a note too behind one of these ("images of"), at most AIM words before
 
 
 class OtherService(_Table, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -89,6 +92,7 @@ class OtherService(_Table, frozen=True, forbid_unknown_fields=True, kw_only=True
     words: Words = ()
     codes: Words = ()
     categories: Words = ()
+    performs: bool = False  # a referral: addressed to the modality's department it asks to perform the procedure
     where: str = "anywhere"  # examinations only: "name", or "name-unless-unlisted" where no word of unlisted_words stands by
 
 
@@ -173,8 +177,8 @@ def _check_triggers(v: Vocabulary) -> None:
     if not v.triggers:
         raise ValueError("triggers: the list is empty: write parts of words, one of which every recognised order holds")
     for trigger in v.triggers:
-        if trigger != plain(trigger) or not trigger.isascii() or not trigger.isalnum():
-            raise ValueError(f"triggers: {trigger!r} must be lower-case ASCII letters and digits without spaces")
+        if trigger != plain(trigger) or not trigger.isascii() or not trigger.strip(" .,").isalnum():
+            raise ValueError(f"triggers: {trigger!r} must be lower-case ASCII letters and digits, a blank or stop beside them")
     leading: list[tuple[str, str]] = []
     leading += [("names.words", word) for word in v.names.words + v.names.other_languages + v.names.misspelt]
     leading += [("abbreviations", word) for entry in v.abbreviations for word in entry.words]
@@ -182,7 +186,7 @@ def _check_triggers(v: Vocabulary) -> None:
     leading += [("unlisted", entry.code) for entry in v.unlisted]
     leading += [("technique_codes", entry.code.partition(" ")[2]) for entry in v.technique_codes]
     for place, word in leading:
-        if not any(trigger in plain(word) for trigger in v.triggers):
+        if not any(trigger in f" {plain(word)} " for trigger in v.triggers):
             raise ValueError(f"{place}: {word!r} holds none of the triggers: add a part of it to recognition.triggers")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from . import cues
+from . import cue_words, cues
 from .cues import Standing
 from .reach import Part
 from .words import COLON, COMMA, DASH, QUESTION, SIGHT, Passage
@@ -25,9 +25,9 @@ def answer_to(passage: Passage, last: int) -> bool | None:
         if passage.breaks[index] == DASH and passage.words[index] == "no" and passage.sentence(index)[1] == index:
             return False
         if passage.breaks[index] in (QUESTION, COLON):
-            if passage.words[index] in cues.NO:
+            if passage.words[index] in cue_words.NO:
                 return False
-            if passage.words[index] in cues.YES:
+            if passage.words[index] in cue_words.YES:
                 return True
             return None
         if passage.breaks[index] > QUESTION:
@@ -61,25 +61,27 @@ def conditioned(passage: Passage, first: int, last: int, bounds: tuple[int, int]
         if words[index] in ("but", "please") and index < first - 1 and words[index] == "but":
             break
         supposed = words[index] == "should" and index == start and parts[index + 1] == Part.EXAM  # "should the X-ray be normal"
-        if words[index] in cues.OPENS or supposed:
-            if index > start and words[index - 1] in cues.DOUBT:
+        if words[index] in cue_words.OPENS or supposed:
+            if index > start and words[index - 1] in cue_words.DOUBT:
                 return Reading(Standing.DISCRETION, passage.quote(index - 1, index))
             clause = words[index : last + 6] if not _parted(passage, index, first) else words[index:first]
-            judged = optional or any(word in cues.JUDGED for word in clause)
-            inside = judged and not any(word in cues.JUDGED for word in words[index:first]) and not _parted(passage, index, first)
+            judged = optional or any(word in cue_words.JUDGED for word in clause)
+            inside = (
+                judged and not any(word in cue_words.JUDGED for word in words[index:first]) and not _parted(passage, index, first)
+            )
             standing = Standing.HYPOTHETICAL if inside else Standing.DISCRETION if judged else Standing.PLAN
             return Reading(standing, passage.quote(index, last))
     for index in range(last + 1, min(end, last + 9) + 1):
-        if words[index] in cues.OPENS - {"unless", "when"}:
+        if words[index] in cue_words.OPENS - {"unless", "when"}:
             clause = words[index : min(end, index + 9) + 1]
-            if any(word in cues.JUDGED for word in clause[:6]) or optional:
+            if any(word in cue_words.JUDGED for word in clause[:6]) or optional:
                 return Reading(Standing.DISCRETION, passage.quote(index, min(end, index + 4)))
-            if any(word in cues.FINDINGS for word in clause) or parts[min(index + 1, end)] == Part.EXAM:
+            if any(word in cue_words.FINDINGS for word in clause) or parts[min(index + 1, end)] == Part.EXAM:
                 return Reading(Standing.PLAN, passage.quote(index, min(end, index + 4)))
             return None
         if parts[index] in (Part.ATTRIBUTE, Part.EXAM, Part.MENTION):
             return None
-        if parts[index] == Part.CONTENT and words[index] not in cues.AFTER_BINDING:
+        if parts[index] == Part.CONTENT and words[index] not in cue_words.AFTER_BINDING:
             return None
     return None
 
@@ -95,11 +97,11 @@ def alternative(passage: Passage, first: int, last: int, bounds: tuple[int, int]
     for index in range(first - 1, start - 1, -1):
         if words[index] in ("vs", "versus", "or", "oder", "ou", "o") and _names_exam(parts, start, index):
             return words[index]
-        if parts[index] in (Part.EXAM, Part.MENTION) or (parts[index] == Part.CONTENT and words[index] not in cues.BINDING):
+        if parts[index] in (Part.EXAM, Part.MENTION) or (parts[index] == Part.CONTENT and words[index] not in cue_words.BINDING):
             break
     for index in range(last + 1, end):
         if words[index] in ("vs", "versus", "or", "oder", "ou", "o") and words[index - 1] not in ("with", "w"):
-            tail = [Part.EXAM if words[i] in cues.PLAIN else parts[i] for i in range(index + 1, min(end, index + 7) + 1)]
+            tail = [Part.EXAM if words[i] in cue_words.PLAIN else parts[i] for i in range(index + 1, min(end, index + 7) + 1)]
             if tail and Part.EXAM in tail and Part.MENTION not in tail[: tail.index(Part.EXAM)]:
                 return words[index]
         if parts[index] in (Part.EXAM, Part.MENTION) or words[index] in ("if", "but", "please", "negative", "fails"):
@@ -134,9 +136,9 @@ def is_dated(passage: Passage, first: int, last: int, parts: Sequence[int]) -> b
                 and passage.gap_before(index + 1) in ("/", "-", ".")
                 and len(following) in (2, 4, 1)
             )
-        if word in cues.MONTHS:
+        if word in cue_words.MONTHS:
             continue
-        if parts[index] != Part.SITE and word not in cues.AFTER_BINDING and word not in ("dated", "done"):
+        if parts[index] != Part.SITE and word not in cue_words.AFTER_BINDING and word not in ("dated", "done"):
             return False
     return False
 
@@ -158,7 +160,7 @@ def asks_whether(passage: Passage, first: int, last: int) -> bool:
     return (
         "?" in passage.gap_after(end)
         and end - last <= 8
-        and passage.words[start] in cues.ASKING
+        and passage.words[start] in cue_words.ASKING
         and not any(word in ("you", "please", "we", "pls", "kindly") for word in passage.words[start:first])
     )
 
@@ -176,23 +178,31 @@ def downgrades(passage: Passage, parts: Sequence[int]) -> str:
     """Return the words that order the ordinary examination in place of a special one ("routine protocol only"), else ""."""
     words = passage.words
     for index, word in enumerate(words):
-        if word not in cues.PLAIN and word not in cues.CHANGES:
+        if word not in cue_words.PLAIN and word not in cue_words.CHANGES:
             continue
         first, last = passage.sentence(index)
-        if not cues.NO_ORDER.isdisjoint(words[max(first, index - 4) : index]):
+        if not cue_words.NO_ORDER.isdisjoint(words[max(first, index - 4) : index]):
             continue
-        if word in cues.CHANGES:
+        if word in cue_words.CHANGES:
             tail = parts[index + 2 : index + 7]
             if words[index + 1 : index + 2] == ["to"] and Part.EXAM in tail[:2] and Part.MENTION not in tail:
-                return passage.quote(first, last)
+                return "" if _is_fallback(words[first : last + 1]) else passage.quote(first, last)
             continue
         near = range(index + 1, min(last, index + 5) + 1)
         if not any(parts[place] == Part.EXAM or words[place] in _FORMS for place in near):
             continue
         suffices = words[max(first, index - 3) : min(last, index + 8) + 1]
-        if not cues.SUFFICES.isdisjoint(suffices) or not cues.CHANGES.isdisjoint(words[max(first, index - 5) : index]):
-            return passage.quote(first, last)
+        if not cue_words.SUFFICES.isdisjoint(suffices) or not cue_words.CHANGES.isdisjoint(words[max(first, index - 5) : index]):
+            return "" if _is_fallback(words[first : last + 1]) else passage.quote(first, last)
     return ""
+
+
+def _is_fallback(sentence: Sequence[str]) -> bool:
+    """Tell whether a sentence says what to do where the thing cannot be had ("plain X-ray if denied"): the request stands."""
+    opens = next((index for index, word in enumerate(sentence) if word in cue_words.OPENS), None)
+    if opens is None or not cue_words.SOMEBODYS_CHOICE.isdisjoint(sentence):
+        return False
+    return not cue_words.UNOBTAINABLE.isdisjoint(sentence[opens:])
 
 
 _FORMS: Final = frozenset({"protocol", "sequences", "exam", "study", "imaging"})

@@ -16,7 +16,9 @@ from .recognition_table import OtherService, Unlisted
 from .vocabulary import CompiledVocabulary, Tag
 from .words import plain
 
-_CODE: Final = re.compile(r"(?:cpt|hcpcs)?[ :#-]{0,2}([0-9]{5})(?:[ ,;:/_.-]{1,2}[0-9a-z]{2}){0,5}[ ,;.]?")
+_CODE: Final = re.compile(
+    r"(?:cpt|hcpcs|ama)?(?:[ -]?4)?[ :#()-]{0,3}([0-9]{5})(?:[a-z]{2})?(?:[ ,;:/_.()-]{1,3}[0-9a-z]{2}){0,5}[ ,;.)]?"
+)
 _OPENERS: Final = frozenset({"for", "due", "dx", "indication", "reason", "history", "hx", "status"})
 _SAYS_NOTHING: Final = frozenset(
     {
@@ -57,7 +59,8 @@ class Kind(msgspec.Struct, frozen=True):
     """What the order is for.
 
     ``other``: another service, by name or code; ``modality``: a name or code says the procedure's modality; both: they
-    contradict each other. ``category``: a category says the modality; ``to_department``: it asks the modality's department.
+    contradict each other. ``category``: a category says the
+    department, ``category_modality``: the very modality; ``to_department``: it asks the modality's department.
     ``unlisted``: the entry of the unlisted billing code, with the element it stands in; None where it names another thing.
     """
 
@@ -66,6 +69,7 @@ class Kind(msgspec.Struct, frozen=True):
     modality: bool
     modality_named: bool
     category: bool
+    category_modality: bool
     to_department: bool
     unlisted: Unlisted | None
     unlisted_element: str
@@ -132,6 +136,7 @@ def classify(order: OrderText, names: tuple[Scanned, ...], vocabulary: CompiledV
         modality=modality_text or modality_code,
         modality_named=modality_text,
         category=_category(order, vocabulary),
+        category_modality=any(words in vocabulary.modality_words for _, words in _category_words(order)),
         to_department=any(scanned.has(Tag.REFERRAL) for scanned in names if scanned.text.role is not Role.CATEGORY)
         or any(
             any(word in plain(text.words) for word in vocabulary.departments)

@@ -31,6 +31,7 @@ class Tag:
     OTHER_SERVICE: Final = 512
     OTHER_EXAM: Final = 1024
     NAME_TURNS: Final = 2048  # before a name, gives it another meaning
+    TURNS_NEARBY: Final = 4096  # in the sentence of a name, gives it another meaning
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -65,9 +66,9 @@ class CompiledVocabulary:
         self.modality_codes = CodeRanges(v.modality.codes)
         self.other_codes = tuple((CodeRanges(entry.codes), entry) for entry in v.other_services if entry.codes)
         self.exam_codes = tuple((CodeRanges(entry.codes), entry) for entry in v.other_exams if entry.codes)
-        neighbours = [words for keyword in v.keywords for words in (keyword.not_after, keyword.not_before)]
+        neighbours = [words for keyword in v.keywords for words in (keyword.not_after, keyword.not_before, keyword.aimed_by)]
         for entry in v.abbreviations:
-            neighbours += [entry.not_after, entry.not_before, entry.after, entry.carriers]
+            neighbours += [entry.not_after, entry.not_before, entry.after, entry.labels, entry.carriers]
         self.neighbours = {words: PhraseTable((word, True) for word in words) for words in neighbours if words}
 
     def system_name(self, system: object) -> str | None:
@@ -112,6 +113,7 @@ def _marks(v: Vocabulary) -> Iterator[tuple[str, Mark]]:
     simple: tuple[tuple[Words, int], ...] = (
         (v.names.words, Tag.NAME),
         (v.names.not_after, Tag.NAME_TURNS),
+        (v.names.not_with, Tag.TURNS_NEARBY),
         (v.modality.words, Tag.MODALITY),
         (v.modality.supports, Tag.SUPPORT),
         (v.modality.unspecified, Tag.UNSPECIFIED),

@@ -7,8 +7,10 @@ from typing import Final, Literal
 
 import msgspec
 
+from . import asking
+from .asking import Tone
 from .cues import Standing
-from .mentions import NAMING, Mention, Scanned, scan
+from .mentions import NAMING, Mention, Scanned, part_of, scan
 from .order_text import OrderText, Role, Text
 from .recognition_table import Abbreviation, Keyword
 from .service_kind import Kind, classify
@@ -66,6 +68,15 @@ class Case:
             found = self._scans[text.element] = scan(text, self.vocabulary)
         return found
 
+    @property
+    def names_an_examination(self) -> bool:
+        """Tell whether the order names an examination of its own, so that a note need not say which."""
+        if self.kind.unlisted is not None or not self.kind.modality:
+            return False
+        nothing = Tag.MODALITY | Tag.GENERIC | Tag.UNLISTED | Tag.UNSPECIFIED | Tag.SUPPORT
+        named = [scanned for scanned in self.names if scanned.text.role is Role.NAME]
+        return not named or any(tags & ~nothing or not tags for scanned in named for tags in scanned.tags)
+
     def _supported(self) -> str:
         """Return the element whose contrast or field strength fits only the modality; "" where there is none."""
         for scanned in self.names:
@@ -81,7 +92,7 @@ class Case:
         if not self.vocabulary.needs_modality or mention.modality_here or self.kind.modality:
             return True
         if mention.entry is not None and not isinstance(mention.entry, Abbreviation):
-            return False
+            return self.kind.category_modality
         return self.kind.category or bool(self._supported())
 
     def weight(self, mention: Mention) -> tuple[Answer, str]:
@@ -105,6 +116,8 @@ class Case:
     def _key_weight(self, mention: Mention, entry: Keyword, fixed: bool) -> tuple[Answer, str]:
         role = mention.text.role
         naming = role in NAMING
+        if entry.where == "name" and not naming and role is not Role.SITE:
+            return (Answer.POSSIBLY, entry.rule) if self.kind.modality else (Answer.NO, entry.rule_alone or entry.rule)
         if entry.where == "name" and not naming:
             aimed = role is Role.SITE and entry.alone == "no" and self.kind.modality and self.kind.unlisted is None
             return (Answer.POSSIBLY, entry.rule) if aimed else (Answer.NO, entry.rule_alone or entry.rule)
@@ -136,7 +149,7 @@ def _carried(mention: Mention) -> bool:
 
 
 _STANDS_FOR: Final = frozenset({Standing.REQUEST, Standing.REPEAT})
-_LEFT_OPEN: Final = frozenset({Standing.DISCRETION, Standing.ALTERNATIVE, Standing.HYPOTHETICAL})
+_LEFT_OPEN: Final = frozenset({Standing.DISCRETION, Standing.ALTERNATIVE, Standing.HYPOTHETICAL, Standing.UNCLEAR})
 
 
 def _standing(case: Case, mention: Mention) -> Standing:
@@ -152,7 +165,28 @@ def _standing(case: Case, mention: Mention) -> Standing:
         return Standing.REQUEST  # an order for a day to come is an order
     if standing is Standing.PLAN and naming and case.kind.other is None and not _other_modality_name(case, mention):
         return Standing.DISCRETION
+    if standing is Standing.REQUEST and not naming:
+        return _put_like_a_request(case, mention)
     return standing
+
+
+def _put_like_a_request(case: Case, mention: Mention) -> Standing:
+    """Return how a mention stands that no cue takes from a note: in prose on a named examination it is no request."""
+    if mention.reading.cue == "yes":  # a question answered
+        return Standing.REQUEST
+    tone = asking.tone(
+        mention.passage,
+        mention.first,
+        mention.last,
+        [part_of(tags) for tags in case.scan(mention.text).tags],
+        cued=bool(mention.reading.cue),
+        labelled="extension" in mention.text.element,
+    )
+    if tone is Tone.ASKING:
+        return Standing.REQUEST
+    if tone is Tone.TELLING:
+        return Standing.TOLD
+    return Standing.UNCLEAR if case.names_an_examination else Standing.REQUEST
 
 
 def _other_modality_name(case: Case, mention: Mention) -> bool:
@@ -182,6 +216,8 @@ AGAINST_RULE: Final = {
     Standing.ALTERNATIVE: "P4",
     Standing.SUGGESTED: "P4",
     Standing.HYPOTHETICAL: "P4",
+    Standing.TOLD: "N7",
+    Standing.UNCLEAR: "P4",
 }
 
 

@@ -34,6 +34,8 @@ _ABBREVIATED: Final = frozenset(
     inkl li re bds zn
     """.split()  # noqa: SIM905
 )
+#: Those of them that end a sentence as often as not: before a capital letter the stop parts, but ends none.
+_ENDING: Final = frozenset({"pt", "tx", "sx", "rx", "etc", "hx", "dx", "imaging"})
 _WORD: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)*")
 _DASHES: Final = "‐‑‒–—―−"
 _APOSTROPHES: Final = "’‘`´ʼ"
@@ -91,6 +93,8 @@ def _weigh(gap: str, before: str, after_is_lower: bool, next_length: int) -> int
     if any(mark in gap for mark in ";!|") or "\n\n" in gap:
         return HARD
     if "\n" in gap or "\r" in gap:
+        if gap[0] == "-" and after_is_lower and not gap[1:].strip():
+            return LIGHT  # a word parted at the end of a line
         return COMMA if after_is_lower and gap.strip() in ("", ",") else HARD
     if ":" in gap:
         return COLON
@@ -112,6 +116,8 @@ def _weigh_stop(gap: str, before: str, after_is_lower: bool, next_length: int) -
         return HARD
     if gap == ".":  # no space: a decimal, initials, or a forgotten space between sentences
         return HARD if len(before) > 3 and next_length > 1 and not before.isdigit() else LIGHT
+    if before in _ENDING and not after_is_lower:
+        return DASH
     if before in _ABBREVIATED or len(before) == 1 or after_is_lower:
         return PAREN if any(mark in gap for mark in "()[]") else COMMA if "," in gap else LIGHT
     return HARD
