@@ -72,7 +72,7 @@ def _row(keyring: Keyring, service_id: str, client: str, item: FeedbackItem, now
         "id": row,
         "received_at": tables.micros(now),
         "client": client,
-        "service_id": tables.plain(service_id),
+        "service_id": service_id,
         "card": card,
         "outcome": item.outcome,
         "outcome_at": outcome_at,

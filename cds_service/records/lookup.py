@@ -27,7 +27,7 @@ def find(engine: sa.Engine, keyring: Keyring, name: str, limit: int) -> list[Fou
     Raises RecordsUnavailable, RecordUnreadable.
     """
     rows = sa.union(
-        sa.select(_told.c.call).where(_told.c.assertion_id == tables.plain(name)),
+        sa.select(_told.c.call).where(_told.c.assertion_id == (name if name.isprintable() else "")),
         sa.select(_calls.c.id).where(_calls.c.hook_instance == tables.plain(name)),
         sa.select(_cards.c.call).where(_cards.c.card == feedback.card_key(name)),
     ).subquery()

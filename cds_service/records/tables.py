@@ -124,13 +124,15 @@ def first_row_id(at: datetime) -> int:
     return micros(at) // 1000 << _RANDOM_BITS
 
 
-def plain(text: str, limit: int = 128) -> str:
-    """``text`` as it may stand in a plain column: an identifier of at most ``limit`` characters, else its digest.
+_UUID = re.compile(r"(?:urn:uuid:)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
-    What a client calls an id is kept as it is only if it looks like one (printable, no white space): anything else
-    may be a patient's, or may not be storable (NUL, lone surrogates).
+
+def plain(text: str) -> str:
+    """``text``, which a client chose, as it may stand in a plain column: a UUID as it is, anything else as its digest.
+
+    CDS Hooks has UUIDs for hookInstance and for cards; "Smith1961" there would be a patient's name in the clear.
     """
-    if len(text) <= limit and text.isprintable() and " " not in text:
+    if _UUID.fullmatch(text):
         return text
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:57]
 
