@@ -28,8 +28,7 @@ from msgspec import Meta
 
 from cds_service.jwks import load_file
 from cds_service.key_set import ALGORITHMS, JwksError, parse_jwks
-from cds_service.outgoing import OutgoingError
-from cds_service.outgoing_address import parse_target
+from cds_service.outgoing_address import OutgoingError, parse_target
 from cds_service.settings import checked_origin
 
 #: CDS Hooks 2.0, "Trusting CDS Clients": both are RECOMMENDED.

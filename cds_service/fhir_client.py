@@ -12,14 +12,24 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlencode, urljoin
 
 import msgspec
 
-from cds_service.outgoing import GuardedSession, OutgoingError
-from cds_service.outgoing_address import Clock, OutgoingKind, Resolve, Target, parse_target, system_resolve
+from cds_service.outgoing_address import (
+    Clock,
+    OutgoingError,
+    OutgoingKind,
+    Resolve,
+    Target,
+    parse_target,
+    system_resolve,
+)
 from cds_service.settings import Settings
+
+if TYPE_CHECKING:
+    from cds_service.outgoing import GuardedSession
 
 #: Why a fetch failed. ``busy``: too many fetches under way; ``too-many``: this call's number of requests is used up.
 FetchKind = Literal[OutgoingKind, "not-json", "busy", "too-many"]
@@ -199,6 +209,8 @@ class FhirSession:
 
     def _opened(self) -> GuardedSession:
         if self._session is None:
+            from cds_service.outgoing import GuardedSession  # with requests, which most services never need
+
             self._session = GuardedSession(
                 self._base + "/",
                 allow_origins=(self._target.origin,),

@@ -17,8 +17,7 @@ import structlog
 from jwt import PyJWK
 
 from cds_service.key_set import MAX_BYTES, JwksError, KeySet, parse_jwks
-from cds_service.outgoing import OutgoingError, guarded_get
-from cds_service.outgoing_address import parse_target
+from cds_service.outgoing_address import OutgoingError, parse_target
 
 #: Seconds for which a set is used without asking again.
 FRESH_SECONDS = 3600
@@ -44,6 +43,8 @@ def load_file(path: Path) -> bytes:
 
 def load_url(url: str, **guards: Any) -> bytes:
     """GET a JWKS within 3 s; ``guards`` go to ``guarded_get``. Raises OutgoingError."""
+    from cds_service.outgoing import guarded_get  # with requests, which a service without callers' keys need not load
+
     return guarded_get(
         url,
         headers={"Accept": "application/json"},

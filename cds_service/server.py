@@ -40,6 +40,9 @@ STOP_SECONDS = 30
 _RESTARTS = 5
 _AT_ONCE = 10.0
 
+#: Reading and validating an order makes thousands of objects and hardly a cycle: look for those less often than every 700.
+_GARBAGE = (20_000, 20, 20)
+
 _log = structlog.get_logger(__name__)
 
 
@@ -96,6 +99,9 @@ def _prepare(settings: Settings, public_url: str) -> Callable[[], WsgiBridge]:
     from cds_service.policy_files import load_policies
     from cds_service.records import RecordsMisconfigured, RecordsUnavailable, open_store
 
+    if settings.fhir_servers or settings.mode == "jwt":
+        from cds_service import outgoing  # noqa: F401  # a tenth of a second that the first fetch must not wait for
+
     policies = load_policies(settings.policies)
     app.create_app(settings, public_url=public_url, policies=policies)  # what is wrong stops the start here, not in each worker
     store = open_store(settings, on_lost=metrics.count_record_failure)
@@ -127,6 +133,7 @@ def _make_worker(settings: Settings, public_url: str, policies: tuple[Policy, ..
     metrics.count_worker()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*_GARBAGE)
     return WsgiBridge(app.wsgi_app, max_body=settings.max_body, refusal=_refusal, on_stop=store.close)
 
 

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from cds_service.records import tables
-from cds_service.records.database import writing
+from cds_service.records.database import insert_if_new, writing
 from cds_service.records.encryption import Keyring
 from cds_service.records.record import KeptFeedback, RecordUnstorable
 
@@ -47,9 +45,8 @@ def keep(
         rows = [_row(keyring, service_id, client or "", item, now) for item in items]
     except (TypeError, ValueError) as error:
         raise RecordUnstorable(type(error).__name__) from None
-    insert = sqlite_insert if engine.dialect.name == "sqlite" else postgresql_insert
     with writing(engine) as connection:
-        connection.execute(insert(tables.feedback).on_conflict_do_nothing(), rows)
+        connection.execute(insert_if_new(engine, tables.feedback), rows)
 
 
 def _row(keyring: Keyring, service_id: str, client: str, item: FeedbackItem, now: datetime) -> dict[str, Any]:

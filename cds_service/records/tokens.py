@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-
 from cds_service.records import tables
-from cds_service.records.database import writing
+from cds_service.records.database import insert_if_new, writing
 from cds_service.records.driver import Driver
 
 #: Seconds that an expired token id is kept on: replicas' clocks differ.
@@ -19,9 +16,8 @@ class TokenWriter:
     """Remembers token ids by a unique insert."""
 
     def __init__(self, driver: Driver) -> None:
-        insert = sqlite_insert if driver.engine.dialect.name == "sqlite" else postgresql_insert
         self._driver = driver
-        self._insert = driver.compiled(insert(tables.seen_tokens).on_conflict_do_nothing())
+        self._insert = driver.compiled(insert_if_new(driver.engine, tables.seen_tokens))
 
     def is_new(self, client: str, jti: str, exp: int) -> bool:
         """Was this token id never seen from ``client``? From now on it was. Raises RecordsUnavailable."""

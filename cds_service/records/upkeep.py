@@ -8,11 +8,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from cds_service.records import tables
-from cds_service.records.database import reading, writing
+from cds_service.records.database import insert_if_new, reading, writing
 from cds_service.records.encryption import Keyring
 from cds_service.records.feedback import sealed_feedback
 from cds_service.records.writer import sealed_call
@@ -81,7 +79,6 @@ def keep_policies(engine: sa.Engine, files: Mapping[str, bytes], now: datetime) 
     with reading(engine) as connection:
         rows = [row for row in rows if row["sha256"] not in set(connection.execute(known).scalars())]
     if rows:
-        insert = sqlite_insert if engine.dialect.name == "sqlite" else postgresql_insert
         with writing(engine) as connection:
-            connection.execute(insert(tables.policies).on_conflict_do_nothing(), rows)
+            connection.execute(insert_if_new(engine, tables.policies), rows)
     return hashes
