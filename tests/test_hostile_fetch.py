@@ -223,7 +223,8 @@ def test_a_reference_leads_nowhere_but_to_a_resource_of_the_base(
 @pytest.mark.requirement("sec-1")
 @pytest.mark.parametrize(
     "addresses",
-    [("127.0.0.1",), ("169.254.169.254",), ("10.0.0.5",), ("::1",), ("::ffff:169.254.169.254",), ("fd00:ec2::254",), ("64:ff9b::a9fe:a9fe",),
+    [("127.0.0.1",), ("169.254.169.254",), ("10.0.0.5",), ("::1",), ("::ffff:169.254.169.254",), ("fd00:ec2::254",),
+     ("64:ff9b::a9fe:a9fe",),
      ("0.0.0.0",), ("93.184.216.34", "127.0.0.1"), ("100.64.0.1",), ("fe80::1",), ("2002:7f00:1::",)],
 )  # fmt: skip
 def test_an_allowed_name_that_resolves_inside_is_not_connected_to(
@@ -262,7 +263,8 @@ def test_a_name_that_is_bound_anew_between_the_reads_is_called_where_it_was_chec
 def test_a_client_with_servers_of_its_own_cannot_name_anothers(fhir: FhirServer, evil: FhirServer, tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_bytes(jwks(jwk_of(private_key("ES384"), "k1", alg="ES384", use="sig")))
     tables = [
-        f'[[client]]\nname = "{name}"\niss = "https://{name}.example.org"\njwks_file = "keys.json"\nfhir_servers = ["{server.origin}"]\n'
+        f'[[client]]\nname = "{name}"\niss = "https://{name}.example.org"\njwks_file = "keys.json"\n'
+        f'fhir_servers = ["{server.origin}"]\n'
         for name, server in (("one", fhir), ("two", evil))
     ]
     (tmp_path / "clients.toml").write_text("\n".join(tables))
