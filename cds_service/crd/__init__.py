@@ -5,7 +5,7 @@ Nothing in this folder touches Flask, the network, a disk, a clock or a source o
 
 What comes in: ``errors`` . ``fhir`` . ``hooks`` . ``hook_request`` . ``service_dates``
 
-The policy: ``words`` . ``recognition_table`` . ``vocabulary`` . ``policy``
+The policy: ``words`` . ``spelling`` . ``recognition_table`` . ``vocabulary`` . ``policy``
 
 Reading an order: ``cue_words`` . ``cues`` . ``reach`` . ``sentences`` . ``clauses`` . ``asking`` . ``order_text`` .
 ``mentions`` . ``service_kind`` . ``weighing`` . ``recognition`` . ``trial`` . ``order_title`` . ``validation``

@@ -17,8 +17,9 @@ from .clauses import Part, Reading
 from .cues import Standing
 from .order_text import Role, Text
 from .recognition_table import Abbreviation, Keyword, OtherService
+from .spelling import LIMIT, LONGEST
 from .vocabulary import CompiledVocabulary, Tag
-from .words import COLON, COMMA, DASH, PAREN, QUESTION, SLASH, Passage, edits
+from .words import COLON, COMMA, DASH, PAREN, QUESTION, SLASH, Passage
 
 #: Mentions of one text that are read; nobody names a procedure more often in one element.
 MAX_MENTIONS: Final = 40
@@ -81,32 +82,40 @@ class Scanned(msgspec.Struct, frozen=True):
     text: Text
     passage: Passage
     tags: list[int]
+    parts: list[Part]
     mentions: tuple[Mention, ...]
     others: tuple[tuple[int, OtherService], ...]
     turned: tuple[tuple[str, str], ...]
 
+    def of(self, text: Text) -> Scanned:
+        """Return the same for another text of the same words and role."""
+        mentions = tuple(msgspec.structs.replace(mention, text=text) for mention in self.mentions)
+        return msgspec.structs.replace(self, text=text, mentions=mentions)
+
     def has(self, tag: int) -> bool:
         """Tell whether any word bears ``tag``."""
-        return any(tags & tag for tags in self.tags)
+        for tags in self.tags:  # noqa: SIM110  any() over a generator costs several times as much
+            if tags & tag:
+                return True
+        return False
 
 
 def _is_name(word: str, vocabulary: CompiledVocabulary) -> bool:
     """Tell whether ``word`` is a misspelling or a truncation of a name."""
-    if len(word) < vocabulary.vocabulary.names.shortest or len(word) > 20 or word in vocabulary.lookalikes:
+    if len(word) < vocabulary.vocabulary.names.shortest or len(word) > LONGEST or word in vocabulary.lookalikes:
         return False
     if any(name.startswith(word) for name in vocabulary.misspelt):
         return True
-    best = min((edits(word, name, 2) for name in vocabulary.misspelt), default=3)
-    if best > 2 or (best == 2 and (len(word) < 9 or word[0] not in {name[0] for name in vocabulary.misspelt})):
+    near = vocabulary.spellings.near(word)
+    best = min((near[name] for name in vocabulary.misspelt if name in near), default=LIMIT + 1)
+    if best > LIMIT or (best == LIMIT and (len(word) < 9 or word[0] not in vocabulary.misspelt_initials)):
         return False
-    return all(edits(word, other, best) > best for other in vocabulary.lookalikes)
+    return all(count > best for other, count in near.items() if other in vocabulary.lookalikes)
 
 
 def _name_at(passage: Passage, index: int, vocabulary: CompiledVocabulary) -> tuple[int, bool] | None:
     """Return (words taken, modality included) where a name stands at word ``index`` in an unlisted form."""
     word = passage.words[index]
-    if word not in vocabulary.name_heads and not any(trigger in word for trigger in vocabulary.trigger_texts):
-        return None
     following = passage.words[index + 1] if index + 1 < len(passage.words) and passage.breaks[index + 1] <= DASH else ""
     if 3 <= len(word) <= 8 and 3 <= len(following) <= 10:  # "neuro graphy", "neuro-gram"
         joined = word + following
@@ -138,28 +147,36 @@ class _Scan:
         self.turned: list[tuple[str, str]] = []
         self.known: dict[str, tuple[int, bool] | None] = {}  # words already compared with the names
         self.other_at: dict[int, OtherService] = {}
-        for index in range(count):
-            self._tag(index)
+        marked, simple, heads = vocabulary.phrases.first_words, vocabulary.simple_tags, vocabulary.name_heads
+        triggered = vocabulary.trigger_word.search
+        hot = triggered(self.passage.folded) is not None
+        for index, word in enumerate(self.passage.words):
+            if word in simple:
+                self.tags[index] |= simple[word]
+            elif word in marked:
+                self._mark(index)
+            # without a trigger in the text no word of it can be a name
+            if hot and (word in heads or triggered(word)) and not self.tags[index] & Tag.NAME:
+                self._name(index, word)
         self.nearby = any(tags & Tag.TURNS_NEARBY for tags in self.tags)
 
-    def _tag(self, index: int) -> None:
-        named = False
+    def _mark(self, index: int) -> None:
+        """Note every phrase of the vocabulary that starts with word ``index``."""
         for length, mark in self.vocabulary.phrases.starting(self.passage, index):
             for place in range(index, index + length):
                 self.tags[place] |= mark.tag
             if mark.tag & Tag.NAME:
                 self.names.append((index, index + length - 1, mark.foreign))
-                named = True
             elif isinstance(mark.entry, OtherService):
                 self.others.append((index, mark.entry))
                 self.other_at.setdefault(index, mark.entry)
             elif mark.entry is not None:
                 self.entries.append((index, index + length - 1, mark.entry))
-        if named or self.tags[index] & Tag.NAME or len(self.names) > MAX_NAMES:
-            return
-        word = self.passage.words[index]
+
+    def _name(self, index: int, word: str) -> None:
+        """Note a name at word ``index`` that stands there misspelt, truncated, parted or grown together."""
         head = word in self.vocabulary.name_heads  # the answer depends on the next word
-        if not head and len(self.known) > MAX_STRANGERS:
+        if len(self.names) > MAX_NAMES or (not head and len(self.known) > MAX_STRANGERS):
             return
         found = self.known[word] if word in self.known else _name_at(self.passage, index, self.vocabulary)
         if not head:
@@ -336,7 +353,7 @@ class _Scan:
 
     def scanned(self) -> Scanned:
         spans = list(islice(self.spans(), MAX_MENTIONS))
-        parts = [part_of(tags) for tags in self.tags]
+        parts = [part_of(tags) if tags else Part.CONTENT for tags in self.tags]
         for first, last, _, entry in spans:
             if entry is None or isinstance(entry, Abbreviation) or entry.with_modality == "yes":
                 parts[first : last + 1] = [Part.MENTION] * (last - first + 1)
@@ -350,7 +367,7 @@ class _Scan:
             if reading.standing in (Standing.HISTORY, Standing.DATED) and clauses.asks_again(self.passage, last, parts):
                 reading = Reading(Standing.REPEAT, reading.cue)
             found.append(Mention(self.text, self.passage, first, last, entry, foreign, here, reading))
-        return Scanned(self.text, self.passage, self.tags, tuple(found), tuple(self.others), tuple(self.turned))
+        return Scanned(self.text, self.passage, self.tags, parts, tuple(found), tuple(self.others), tuple(self.turned))
 
     def _modality_binds(self, first: int, last: int) -> bool:
         """Tell whether a word of the modality stands with a key word, and not before an indication ("MRI knee for ...")."""

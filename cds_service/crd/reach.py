@@ -33,7 +33,11 @@ class Walk(NamedTuple):
     found: tuple[tuple[Standing, str], ...]
 
     def cue(self, *standings: Standing) -> str | None:
-        return next((words for standing, words in self.found if standing in standings), None)
+        """Return the words of the nearest cue of one of these standings, None where there is none."""
+        for standing, words in self.found:
+            if standing in standings:
+                return words
+        return None
 
 
 def walk_before(passage: Passage, first: int, parts: Sequence[int]) -> Walk:

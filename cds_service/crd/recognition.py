@@ -16,7 +16,7 @@ import msgspec
 
 from . import clauses
 from .cues import Standing
-from .mentions import NAMING, Mention, part_of
+from .mentions import NAMING, Mention
 from .order_text import Role, collect
 from .vocabulary import CompiledVocabulary
 from .weighing import AGAINST_RULE, Answer, Case, Evidence, Weighed, evidence_of, is_triggered, weigh
@@ -48,7 +48,11 @@ def may_concern(raw: bytes, vocabulary: CompiledVocabulary) -> bool:
         lowered = text.encode("ascii", "ignore").lower()
     else:
         lowered = raw.lower()
-    return any(glance.search(lowered) for glance in vocabulary.glances)
+    # A plain loop: any() over a generator costs as much again on a short order
+    for glance in vocabulary.glances:  # noqa: SIM110
+        if glance.search(lowered):
+            return True
+    return False
 
 
 def recognise(order: Mapping[str, Any], vocabulary: CompiledVocabulary) -> Recognition:
@@ -247,7 +251,7 @@ def _downgraded(case: Case) -> Evidence | None:
     for text in case.order.texts:
         if text.role in (Role.INSTRUCTION, Role.DETAIL):
             scanned = case.scan(text)
-            found = clauses.downgrades(scanned.passage, [part_of(tags) for tags in scanned.tags])
+            found = clauses.downgrades(scanned.passage, scanned.parts)
             if found:
                 return Evidence(text.element, found[:120], "P4", "against")
     return None
@@ -295,7 +299,6 @@ def _noted_otherwise(case: Case) -> Evidence | None:
         if text.role in NAMING or text.role is Role.PERFORMER:
             continue
         scanned = case.scan(text)
-        parts = [part_of(tags) for tags in scanned.tags]
         for index, entry in scanned.others:
             exam = entry in case.vocabulary.vocabulary.other_exams and entry.where == "anywhere"
             procedure = (
@@ -304,7 +307,7 @@ def _noted_otherwise(case: Case) -> Evidence | None:
                 and entry.rule == "D3"
                 and not (case.kind.unlisted and case.kind.unlisted.fixes_modality)
             )
-            if (exam or procedure) and clauses.read(scanned.passage, index, index, parts).standing in (
+            if (exam or procedure) and clauses.read(scanned.passage, index, index, scanned.parts).standing in (
                 Standing.REQUEST,
                 Standing.SUGGESTED,
             ):

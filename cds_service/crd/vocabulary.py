@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 
 from .recognition_table import Abbreviation, Keyword, OtherService, Vocabulary, Words
-from .words import PhraseTable, plain
+from .spelling import Spellings
+from .words import PhraseTable, plain, plain_words
 
 __all__ = ["CodeRanges", "CompiledVocabulary", "Mark", "Tag", "Vocabulary", "compile_vocabulary"]
 
@@ -49,7 +50,11 @@ class CompiledVocabulary:
         v = self.vocabulary = vocabulary
         self.glances = tuple(_glances(v.triggers))
         self.trigger_texts = v.triggers
+        #: finds a trigger within a word
+        self.trigger_word = re.compile("|".join(re.escape(trigger) for trigger in v.triggers if trigger.isalnum()))
         self.phrases: PhraseTable[Mark] = PhraseTable(_marks(v))
+        #: words that need no look-up of phrases
+        self.simple_tags = _simple_tags(v)
         self.name_words = frozenset(plain(word) for word in v.names.words + v.names.other_languages)
         #: beginnings of a name, as left by a space or hyphen within it
         self.name_heads = frozenset(word[:length] for word in self.name_words for length in range(3, min(9, len(word) - 2)))
@@ -57,7 +62,9 @@ class CompiledVocabulary:
         self.modality_lengths = sorted({len(word) for word in self.modality_words if word.isalnum()})
         self.needs_modality = bool(v.modality.words)
         self.misspelt = tuple(plain(word) for word in v.names.misspelt)
+        self.misspelt_initials = frozenset(word[0] for word in self.misspelt)
         self.lookalikes = frozenset(plain(word) for word in v.names.lookalikes)
+        self.spellings = Spellings((*self.misspelt, *self.lookalikes))
         self.categories = tuple(plain(word) for word in v.modality.categories)
         self.other_categories = {plain(each): entry for entry in reversed(v.other_services) for each in entry.categories}
         self.departments = tuple(plain(word) for word in v.referral_to_modality)
@@ -84,8 +91,9 @@ def _glances(triggers: Words) -> Iterator[re.Pattern[bytes]]:
     Triggers that share their first two letters become one pattern, whose common letters the engine looks for first.
     """
     for start, group in groupby(sorted(triggers), key=lambda trigger: trigger[:2]):
-        tails = [trigger[2:] for trigger in group]
-        yield re.compile(f"{start}(?:{'|'.join(tails)})".encode())
+        tails = [re.escape(trigger[2:]) for trigger in group]
+        tail = tails[0] if len(tails) == 1 else f"(?:{'|'.join(tails)})"
+        yield re.compile((re.escape(start) + tail).encode())
 
 
 class CodeRanges:
@@ -107,6 +115,19 @@ class CodeRanges:
         if (system, code.lower()) in self.single:
             return True
         return any(name == system and len(first) == len(code) and first <= code <= last for name, first, last in self.ranges)
+
+
+def _simple_tags(v: Vocabulary) -> dict[str, int]:
+    """Return the tags of words that start no longer phrase and stand for nothing but their tags: most of those of a note."""
+    found: dict[str, int] = {}
+    involved: set[str] = set()
+    for phrase, mark in _marks(v):
+        words = plain_words(phrase)
+        if len(words) > 1 or mark.entry is not None or mark.tag & Tag.NAME:
+            involved.add(words[0])
+        else:
+            found[words[0]] = found.get(words[0], 0) | mark.tag
+    return {word: tags for word, tags in found.items() if word not in involved}
 
 
 def _marks(v: Vocabulary) -> Iterator[tuple[str, Mark]]:

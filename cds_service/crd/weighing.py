@@ -10,7 +10,7 @@ import msgspec
 from . import asking
 from .asking import Tone
 from .cues import Standing
-from .mentions import NAMING, Mention, Scanned, part_of, scan
+from .mentions import NAMING, Mention, Scanned, scan
 from .order_text import OrderText, Role, Text
 from .recognition_table import Abbreviation, Keyword
 from .service_kind import Kind, classify
@@ -37,7 +37,11 @@ class Evidence(msgspec.Struct, frozen=True):
 
 def is_triggered(text: str, vocabulary: CompiledVocabulary) -> bool:
     folded = text.lower() if text.isascii() else plain(text)
-    return any(trigger in folded for trigger in vocabulary.trigger_texts)
+    # A plain loop: any() over a generator costs more than all the rest
+    for trigger in vocabulary.trigger_texts:  # noqa: SIM110
+        if trigger in folded:
+            return True
+    return False
 
 
 class Case:
@@ -47,6 +51,7 @@ class Case:
         self.order = order
         self.vocabulary = vocabulary
         self._scans: dict[str, Scanned] = {}
+        self._alike: dict[tuple[str, Role], Scanned] = {}
         self.names = tuple(self.scan(text) for text in order.texts if text.role in NAMING)
         self.free = tuple(
             self.scan(text)
@@ -65,7 +70,9 @@ class Case:
         """Scan ``text`` once, however often it is asked for."""
         found = self._scans.get(text.element)
         if found is None or found.text is not text:
-            found = self._scans[text.element] = scan(text, self.vocabulary)
+            alike = self._alike.get((text.words, text.role))  # EHRs repeat the name in code.text and the display
+            found = self._alike[text.words, text.role] = alike.of(text) if alike else scan(text, self.vocabulary)
+            self._scans[text.element] = found
         return found
 
     @property
@@ -178,7 +185,7 @@ def _put_like_a_request(case: Case, mention: Mention) -> Standing:
         mention.passage,
         mention.first,
         mention.last,
-        [part_of(tags) for tags in case.scan(mention.text).tags],
+        case.scan(mention.text).parts,
         cued=bool(mention.reading.cue),
         labelled="extension" in mention.text.element,
     )

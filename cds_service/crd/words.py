@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
@@ -123,6 +123,15 @@ def _weigh_stop(gap: str, before: str, after_is_lower: bool, next_length: int) -
     return HARD
 
 
+#: What mostly stands between two words.
+_COMMON: Final = {" ": LIGHT, "-": LIGHT, ", ": COMMA, "/": SLASH}
+
+
+def _span(place: tuple[int, int], origins: list[int]) -> tuple[int, int]:
+    start, stop = place
+    return place if start >= stop else (origins[start], origins[stop - 1] + 1)
+
+
 class Passage:
     """One text cut into folded words.
 
@@ -140,30 +149,30 @@ class Passage:
         self.folded = folded
         self.words: list[str] = []
         self.breaks: list[int] = []
-        self.spans: list[tuple[int, int]] = []
         self.places: list[tuple[int, int]] = []
+        words, breaks, places = self.words, self.breaks, self.places
         end = 0
         before = ""
-        known: dict[str, int] = {" ": LIGHT, "-": LIGHT, ", ": COMMA, "/": SLASH}
         for match in _WORD.finditer(folded):
-            start, stop = match.span()
-            word = match.group().replace("'", "")
+            start, stop = place = match.span()
+            word = match.group()
+            if "'" in word:
+                word = word.replace("'", "")
             gap = folded[end:start]
-            weight = known.get(gap)
+            weight = _COMMON.get(gap)
             if weight is None:
                 first = source[origins[start] if origins is not None else start]
                 weight = _weigh(gap, before, first.islower(), stop - start)
-            if "~=~" in gap:
-                self._add("plusminus", weight if before else HARD, end, start, origins)
-                weight = LIGHT
-            self._add(word, weight if before or self.words else HARD, start, stop, origins)
+                if "~=~" in gap:
+                    words.append("plusminus")
+                    breaks.append(weight if before else HARD)
+                    places.append((end, start))
+                    weight = LIGHT
+            words.append(word)
+            breaks.append(weight if words[1:] else HARD)
+            places.append(place)
             before, end = word, stop
-
-    def _add(self, word: str, weight: int, start: int, stop: int, origins: list[int] | None) -> None:
-        self.words.append(word)
-        self.breaks.append(weight)
-        self.places.append((start, stop))
-        self.spans.append((start, stop) if origins is None or start >= stop else (origins[start], origins[stop - 1] + 1))
+        self.spans = places if origins is None else [_span(place, origins) for place in places]
 
     def gap_before(self, index: int) -> str:
         """Return the folded characters between word ``index`` and the one before; from the start for word 0."""
@@ -192,6 +201,11 @@ class Passage:
         return self.source[self.spans[first][0] : self.spans[last][1]][:limit]
 
 
+def plain_words(text: str) -> tuple[str, ...]:
+    """Return the folded words of ``text`` alone."""
+    return tuple(Passage(text).words)
+
+
 T = TypeVar("T")
 
 
@@ -200,9 +214,11 @@ class PhraseTable(Generic[T]):
 
     def __init__(self, phrases: Iterable[tuple[str, T]]) -> None:
         self._by_first: dict[str, list[tuple[tuple[str, ...], T]]] = {}
+        #: words with which a phrase starts; what else needs no look-up
+        self.first_words: Set[str] = self._by_first.keys()
         self._by_last: dict[str, list[tuple[tuple[str, ...], T]]] = {}
         for text, value in phrases:
-            words = tuple(Passage(text).words)
+            words = plain_words(text)
             if not words:
                 raise ValueError(f"{text!r} holds no letter or digit: write a word or take the entry out")
             self._by_first.setdefault(words[0], []).append((words, value))
@@ -216,6 +232,8 @@ class PhraseTable(Generic[T]):
         entries = self._by_first.get(passage.words[index])
         if entries is None:
             return []
+        if len(entries[0][0]) == 1:  # sorted: no entry is longer
+            return [(1, value) for _, value in entries]
         following = passage.words[index + 1] if index + 1 < len(passage.words) else ""
         return [
             (len(words), value)
@@ -228,6 +246,8 @@ class PhraseTable(Generic[T]):
         entries = self._by_last.get(passage.words[index])
         if entries is None:
             return []
+        if len(entries[0][0]) == 1:
+            return [(1, value) for _, value in entries]
         before = passage.words[index - 1] if index else ""
         return [
             (len(words), value)
@@ -243,21 +263,3 @@ def _stands(passage: Passage, start: int, words: Sequence[str]) -> bool:
         passage.words[start + offset] == word and (offset == 0 or passage.breaks[start + offset] < DASH)
         for offset, word in enumerate(words)
     )
-
-
-def edits(word: str, target: str, limit: int) -> int:
-    """Count the edits from ``word`` to ``target``; more than ``limit`` counts as ``limit + 1``. Words are short: keep them so."""
-    if abs(len(word) - len(target)) > limit or len(set(word) ^ set(target)) > 2 * limit:
-        return limit + 1
-    before: list[int] = []
-    row = list(range(len(target) + 1))
-    for i, left in enumerate(word, start=1):
-        last, before, row = before, row, [i]
-        for j, right in enumerate(target, start=1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (left != right))
-            if i > 1 and j > 1 and left == target[j - 2] and word[i - 2] == right:
-                cost = min(cost, last[j - 2] + 1)
-            row.append(cost)
-        if min(row) > limit:
-            return limit + 1
-    return row[-1]
