@@ -7,8 +7,8 @@ What comes in: ``errors`` . ``fhir`` . ``hooks`` . ``hook_request`` . ``service_
 
 The policy: ``words`` . ``spelling`` . ``recognition_table`` . ``vocabulary`` . ``policy``
 
-Reading an order: ``cue_words`` . ``cues`` . ``reach`` . ``sentences`` . ``clauses`` . ``asking`` . ``order_text`` .
-``mentions`` . ``service_kind`` . ``weighing`` . ``recognition`` . ``trial`` . ``order_title`` . ``validation``
+Reading an order: ``cue_words`` . ``cues`` . ``reach`` . ``sentences`` . ``clauses`` . ``asking_words`` . ``asking`` .
+``order_text`` . ``mentions`` . ``service_kind`` . ``weighing`` . ``recognition`` . ``trial`` . ``order_title`` . ``validation``
 
 Deciding: ``membership`` . ``needs`` . ``gathering`` . ``effort`` . ``determination``
 
