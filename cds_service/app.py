@@ -177,9 +177,15 @@ def _unexpected(error: Exception) -> Response:
 
 
 def _cors(answer: Response) -> Response:
-    """Let browser clients call and read every JSON answer, errors too (CDS Hooks 2.0 "Cross-Origin Resource Sharing")."""
+    """Let browser clients call and read every JSON answer, errors too (CDS Hooks 2.0 "Cross-Origin Resource Sharing").
+
+    None may take it for a page, or keep it.
+    """
     if not _speaks_json():
         return answer
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    if request.method == "POST":
+        answer.headers["Cache-Control"] = "no-store"  # an answer bears the order
     origin = gate.allowed_origin()
     if origin != "*":
         answer.headers.add("Vary", "Origin")

@@ -466,6 +466,16 @@ def test_a_path_of_any_content_is_answered_or_refused(name: str, end: str) -> No
     assert "cards" in answer.get_json() or answer.get_json()["resourceType"] == "OperationOutcome"
 
 
+@pytest.mark.parametrize(
+    ("path", "body"), [(SIGN, hook_call(order("<script>MR neurography</script>"))), (SIGN, {}), ("/cds-services/<b>", {})]
+)
+def test_no_answer_can_be_taken_for_a_page_or_kept_by_a_cache(client: FlaskClient, path: str, body: Any) -> None:
+    answer = client.post(path, json=body)
+    assert answer.mimetype == "application/json"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
 # The other answers that come from what a client sends
 
 
