@@ -148,8 +148,11 @@ def _refusal(status: int, sentence: str) -> bytes:
 def _serve(make: Callable[[], WsgiBridge], host: str, port: int, workers: int) -> None:
     multiprocessing.set_start_method("fork", force=True)
     short_lives = 0
+    # A terminal that closes stops the service, unless it was told not to (nohup); granian would replace its workers.
+    ends = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
     while True:
         server = _granian(host, port, workers)
+        server.on_startup(partial(signal.signal, signal.SIGHUP, server.signal_handler_interrupt if ends else signal.SIG_IGN))
         started = time.monotonic()
         try:
             server.serve(target_loader=make, wrap_loader=False)
