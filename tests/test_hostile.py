@@ -255,6 +255,9 @@ def many() -> Iterator[tuple[str, str, dict[str, Any], int]]:
     yield "many notes", sign, hook_call(order(note=[{"text": "n"}] * 250_000)), 200
     yield "many objects", sign, hook_call(order(note=[{}] * 900_000)), 200
     yield "many extensions", sign, hook_call(order(extension=[EARLIER] * 8_000)), 200
+    forged = {"url": EXTENSION, "extension": [EARLIER["extension"][0], EARLIER["extension"][3]]}
+    yield "many forged answers", sign, hook_call(order(extension=[forged] * 13_000)), 200
+    yield "many to withdraw", sign, hook_call(order("MRI knee", extension=[forged] * 13_000)), 200
     yield "many members", sign, hook_call(order(**{f"z{index}": 1 for index in range(200_000)})), 200
     yield "many codings", sign, hook_call(order(code={"coding": [{"code": "76498", "display": "MR neurography"}] * 70_000})), 200
     days = [f"{2000 + index // 336:04}-{1 + index // 28 % 12:02}-{1 + index % 28:02}" for index in range(250_000)]

@@ -112,10 +112,11 @@ def _same(stated: dict[str, Any], coverage: str) -> bool:
 def _splice(carrier: Resource, extensions: list[msgspec.Raw], replaced: set[int], written: list[msgspec.Raw]) -> bytes:
     """``carrier`` with ``written`` where the first replaced element stood, or at the end."""
     kept: list[msgspec.Raw] = []
+    first = min(replaced, default=None)
     for index, raw in enumerate(extensions):
         if index not in replaced:
             kept.append(raw)
-        elif index == min(replaced):
+        elif index == first:
             kept += written
     if not replaced:
         kept += written
