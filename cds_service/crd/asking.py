@@ -114,6 +114,8 @@ def _lead(passage: Passage, start: int, first: int, parts: Sequence[int]) -> _Le
         before = words[index - 1] if index > start else ""
         if word == "like" and before in ("would", "id", "d"):
             return _Lead.PROSE if not asking_words.PATIENT.isdisjoint(words[start:index]) else _Lead.COMMAND
+        if word == "repeat" and index > start and before not in asking_words.BEFORE_COMMAND:
+            continue  # "asks for a repeat SCAN"
         if word in asking_words.COMMANDS and before == "to":  # who is to do it stands further left
             infinitive = True
             continue
@@ -131,7 +133,7 @@ def _lead(passage: Passage, start: int, first: int, parts: Sequence[int]) -> _Le
             return _Lead.PROSE if theirs or before in ("has", "have", "had") else _Lead.WISH
         if word in asking_words.MEANS and words[start] in asking_words.EXAMINING:
             return _Lead.WISH
-        if word in cue_words.TURNS:
+        if word in cue_words.TURNS and word != "then":  # "X-ray, then a SCAN" is an order of events
             return _Lead.COMMAND
         lacking = word in asking_words.LACKING and parts[index + 1] == Part.ATTRIBUTE  # "no contrast"
         if parts[index] == Part.CONTENT and not lacking and word not in asking_words.NEUTRAL and not word.isdigit():
@@ -151,6 +153,8 @@ def _states(passage: Passage, last: int, end: int, parts: Sequence[int], lead: _
     placed = lead is not _Lead.NOTHING
     for index in range(last + 1, end + 1):
         word = words[index]
+        if word == "only" and index < end and words[index + 1] in asking_words.PURPOSES | asking_words.NEUTRAL:
+            return True  # "SCAN only for those who ..."
         if word in asking_words.SUPPOSING:  # "to see whether the nerve is intact"
             return False
         if word in asking_words.STATING:
@@ -161,7 +165,12 @@ def _states(passage: Passage, last: int, end: int, parts: Sequence[int], lead: _
             return True
         if word in ("with", "w") and not cue_words.FOUND.isdisjoint(words[index + 1 : index + 3]):
             return True  # "SCAN with a thickened root"
-        placed = placed or word in asking_words.PURPOSES or word in asking_words.CARRIERS or parts[index] != Part.CONTENT
+        placed = (
+            placed
+            or word in asking_words.PURPOSES
+            or word in asking_words.CARRIERS
+            or parts[index] in (Part.SITE, Part.ATTRIBUTE)
+        )
     behind = end + 1  # "SCAN: thickened root"
     return (
         behind < len(words)

@@ -31,11 +31,11 @@ BEFORE_COMMAND: Final = _words(
 #: Words by which somebody is said to ask for it.
 WISHES: Final = _words(
     """
-    wants wanted wish wishes requests requested requesting ordering orders adding including includes included incl inkl
-    obtaining needed needing required requires desires desired prefers indicated approved performing performed done protocoled
+    wants wish wishes requests requested requesting ordering orders adding including includes included incl inkl obtaining
+    needed needing required requires desires desired prefers indicated approved performing performed done protocoled
     protocolled converted changed upgraded switched combined supplemented returning seeking looking proceeding plus solicita
     solicitada requiere necesita precisa demande demandee erbeten gewunscht erwunscht bitten should must use using doing
-    asking asks asked referred presents presenting coming sent here
+    asking asks asked referred presents presenting coming sent here agreed agrees
     """
 )
 #: Commands that, across a preposition, join another thing to the mention.
@@ -68,7 +68,7 @@ NEUTRAL: Final = _words(
     protocol protocols sequence sequences order request requested type attn attention re through along around entire whole
     only too today now day same session visit first upgrade un una uno el la los las de del der die das des dem den le les du
     une au aux von vom zur zum mit con por par avec para pour eine einen einer secuencias secuencia sequenzen protokoll
-    protocolo protocole imagen be patient pt correct necessary ok okay seq seqs n nn surgical operative planning under
+    protocolo protocole imagen be patient pt correct necessary ok okay seq seqs n nn surgical operative planning under time
     """
 )
 #: Words behind the mention that are part of its name, and units of what is done.
@@ -109,7 +109,7 @@ TELLING: Final = _words(
     trial enrolled enrollment participated participant subject volunteer conference lecture journal paper textbook program
     originally original initially elsewhere disregard ignore typo mistake mentioned another other separate see workup compare
     comparison correlate priors group room reading notified cc call calls aware accident accidentally error entered service
-    offered offers letter reviewer keen
+    offered offers letter reviewer keen pregunta consulta seguro assurance versicherung krankenkasse
     """
 )
 #: Words that refuse or doubt.
@@ -118,7 +118,8 @@ REFUSING: Final = _words(
     no not never none nor neither without cannot cant dont doesnt didnt wont wouldnt isnt wasnt shouldnt couldnt unable
     unavailable declined declines refused refuses denied denies failed fails drop leave omit skip stop avoid lieu unnecessary
     useless little nothing nobody down broken out full could would might may ultimately possibly perhaps likely unlikely lacks
-    lack than substituting substitute substituted replaces equivalent adequate overkill
+    lack than substituting substitute substituted replaces equivalent adequate overkill denegada denegado rechazada refusee
+    abgelehnt keine kein pas sin
     """
 )
 #: Words of what is over.
@@ -128,7 +129,8 @@ BYGONE: Final = _words(
     demonstrated identified obtained completed prior previous previously past last old earlier ago before already since during
     after outside from chart pacs file media cd disc report results result findings known first incidental incidentally
     experienced developed vomited reaction infiltrated claustrophobic panic reduced normal abnormal negative positive
-    unremarkable far yielded nondx neg pos nl abnl wnl yrs thickened enlarged
+    unremarkable far yielded nondx neg pos nl abnl wnl yrs thickened enlarged wanted brought films images copy deja faite fait
+    unauffallig auffallig bereits erfolgt hecha realizada previa previo
     """
 )
 #: Words of what is to come, or is somebody else's to do.
@@ -137,11 +139,15 @@ PUT_OFF: Final = _words(
     later next future eventually until unless pending awaiting waiting scheduled arranging arranged ordered booked appointment
     appt reserved reserve hold step steps plan planned planning consider considering committing monday tuesday wednesday
     thursday friday saturday sunday tomorrow arrives arriving ending end deferred tabled postponed going traveling travelling
-    june july
+    june july decide decides then put
     """
 )
 #: Words of a payer's or a radiologist's consent.
-APPROVAL: Final = _words("approved authorized authorised granted obtained")
+APPROVAL: Final = _words(
+    """
+    approved authorized authorised granted obtained okd
+    """
+)
 LACKING: Final = _words("no without wo sans sin ohne")
 #: Words behind which a full stop with a space does not end a phrase.
 SHORTENED: Final = _words("prev poss no dr drs vs st")
@@ -151,7 +157,7 @@ ASKING_LABELS: Final = _words(
     protocol exam examination study procedure test order ordered request requested requesting requests technique sequence
     sequences type service modality plan today rx comment comments note notes instructions instruction special detail details
     please do perform radiology rads mri mr need needs want protokoll protocolo protocole anforderung untersuchung estudio
-    examen diagnosis dx indication reason symptoms visit irb tech add adding
+    examen diagnosis dx indication reason symptoms visit irb tech add adding important urgent stat attention attn
     """
 )
 #: Verbs that send whoever wants the thing somewhere else ("for a SCAN order 4417").

@@ -171,7 +171,8 @@ AFTER: Final = _by_standing(
             positiva | negativa
         """,
         Standing.PLAN: """
-            postponed | later | in the future | in future | next | next visit | at follow up | at f/u | at next visit |
+            postponed | later | eventually | at some point |
+            someday | in the future | in future | next | next visit | at follow up | at f/u | at next visit |
             may be needed | may be considered | may be required | might be needed | might be considered |
             could be considered | to be considered | will be considered | being considered | considered |
             under consideration | pending | planned | is planned | to follow | as next step | next step | will follow |

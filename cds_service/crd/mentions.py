@@ -183,6 +183,8 @@ class _Scan:
             self.known[word] = found
         if found is not None:
             length, with_modality = found
+            if length > 1:  # its halves say nothing by themselves
+                self.others = [each for each in self.others if not index <= each[0] < index + length]
             for place in range(index, index + length):
                 self.tags[place] |= Tag.NAME | (Tag.MODALITY if with_modality else Tag.NONE)
             self.names.append((index, index + length - 1, False))
@@ -363,9 +365,12 @@ class _Scan:
             here = any(self.tags[place] & Tag.MODALITY for place in range(bounds[0], bounds[1] + 1))
             if isinstance(entry, Keyword) and here:
                 here = self._modality_binds(first, last)
-            reading = clauses.read(self.passage, first, last, parts)
+            end = last
+            if isinstance(entry, Keyword) and last + 1 < len(parts) and self.tags[last + 1] & Tag.MODALITY:
+                end += self.passage.breaks[last + 1] <= DASH  # "... nerve MRI": the cues stand behind both
+            reading = clauses.read(self.passage, first, end, parts)
             if reading.standing in (Standing.HISTORY, Standing.DATED) and clauses.asks_again(self.passage, last, parts):
-                reading = Reading(Standing.REPEAT, reading.cue)
+                reading = Reading(Standing.REPEAT, "")
             found.append(Mention(self.text, self.passage, first, last, entry, foreign, here, reading))
         return Scanned(self.text, self.passage, self.tags, parts, tuple(found), tuple(self.others), tuple(self.turned))
 

@@ -342,9 +342,8 @@ def _answer(
 ) -> Recognition:
     first = mentions[0][0]
     other = case.kind.other.label if case.kind.other else "another service"
-    said = reason.format(
-        name=case.vocabulary.vocabulary.procedure, words=f'"{first.words[:80]}"', cue=f'"{first.words[:80]}"', other=other
-    )
+    quoted = f'"{" ".join(first.words[:80].split())}"'
+    said = reason.format(name=case.vocabulary.vocabulary.procedure, words=quoted, cue=quoted, other=other)
     evidence = [evidence_of(m, each, "for") for m, each in mentions]
     evidence += [evidence_of(m, AGAINST_RULE[standing], "against") for m, standing in weighed.against]
     return Recognition(answer, rule, said, tuple((evidence + case.against)[:12]))

@@ -172,28 +172,29 @@ def _standing(case: Case, mention: Mention) -> Standing:
         return Standing.REQUEST  # an order for a day to come is an order
     if standing is Standing.PLAN and naming and case.kind.other is None and not _other_modality_name(case, mention):
         return Standing.DISCRETION
-    if standing is Standing.REQUEST and not naming:
+    if not naming and (standing is Standing.REQUEST or (standing is Standing.REPEAT and mention.reading.cue)):
         return _put_like_a_request(case, mention)
     return standing
 
 
 def _put_like_a_request(case: Case, mention: Mention) -> Standing:
     """Return how a mention stands that no cue takes from a note: in prose on a named examination it is no request."""
+    standing = mention.reading.standing
     if mention.reading.cue == "yes":  # a question answered
-        return Standing.REQUEST
+        return standing
     tone = asking.tone(
         mention.passage,
         mention.first,
         mention.last,
         case.scan(mention.text).parts,
-        cued=bool(mention.reading.cue),
+        cued=bool(mention.reading.cue) and standing is Standing.REQUEST,
         labelled="extension" in mention.text.element,
     )
     if tone is Tone.ASKING:
-        return Standing.REQUEST
+        return standing
     if tone is Tone.TELLING:
         return Standing.TOLD
-    return Standing.UNCLEAR if case.names_an_examination else Standing.REQUEST
+    return Standing.UNCLEAR if case.names_an_examination else standing
 
 
 def _other_modality_name(case: Case, mention: Mention) -> bool:

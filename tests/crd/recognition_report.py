@@ -20,6 +20,7 @@ from cds_service.crd.vocabulary import CompiledVocabulary, Vocabulary, compile_v
 
 POLICY = Path(__file__).parents[2] / "cds_service" / "policies" / "blue-advantage-177.toml"
 CASES = Path(__file__).with_name("recognition_cases.jsonl")
+HELD_BACK = Path(__file__).with_name("recognition_held_back.jsonl")
 
 
 class Judged(NamedTuple):
@@ -28,7 +29,7 @@ class Judged(NamedTuple):
 
     @property
     def is_right(self) -> bool:
-        return self.case["answer"] == self.found.answer.value
+        return bool(self.case["answer"] == self.found.answer.value)
 
 
 @cache
