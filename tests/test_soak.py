@@ -97,6 +97,7 @@ def test_after_many_mixed_requests_there_was_no_error_of_ours_and_memory_and_fil
         assert {status for status in statuses if status >= 500 or status < 200} == set()
         assert statuses[200] > REQUESTS / 3
         assert max(memory_of(served.process.pid)) <= memory * 1.1 + 3
-        assert open_files(served) <= files + 4
+        # A worker's pool may open a few connections more when threads meet; SQLite takes three files for each.
+        assert open_files(served) <= files + 24
         assert '"level":"error"' not in served.said
         assert served.stop() == 0
