@@ -1,7 +1,8 @@
 """How a clause speaks of something it names: asks for it, rules it out, remembers it, plans it, leaves it open.
 
 Table-driven, and ignorant of what is named: the caller says which words are the mention and which are parts of an
-examination's name. The reading is local. From the mention it walks outwards over words that bind (articles, verbs of
+examination's name. First what rules the thing out, then history, then what leaves it open; only what nothing took away is
+asked for (``read``). The reading is local. From the mention it walks outwards over words that bind (articles, verbs of
 ordering, sites) and stops at the first that does not, so that in "no relief, MR scan of the arm" the "no" governs the relief.
 """
 

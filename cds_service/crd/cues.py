@@ -10,7 +10,7 @@ import enum
 from typing import Final
 
 from .cue_words import phrases
-from .words import PhraseTable
+from .phrases import PhraseTable
 
 
 class Standing(enum.Enum):

@@ -47,6 +47,10 @@ class Role(enum.Enum):
     PERFORMER = "performer"  # performerType, display of performer and location
 
 
+#: Elements where a bare noun is the name of what is ordered.
+NAMING: Final = frozenset({Role.NAME, Role.BILLING, Role.DETAIL, Role.CATEGORY})
+
+
 class Text(msgspec.Struct, frozen=True):
     """One text: the path of its element, what it says, and the kind of element."""
 

@@ -9,9 +9,10 @@ from typing import Final
 
 import msgspec
 
+from .phrases import PhraseTable
 from .recognition_table import Abbreviation, Keyword, OtherService, Vocabulary, Words
 from .spelling import Spellings
-from .words import PhraseTable, plain, plain_words
+from .words import plain, plain_words
 
 __all__ = ["CodeRanges", "CompiledVocabulary", "Mark", "Tag", "Vocabulary", "compile_vocabulary"]
 
