@@ -43,71 +43,94 @@ class Walk(NamedTuple):
 def walk_before(passage: Passage, first: int, parts: Sequence[int]) -> Walk:
     """Walk left from word ``first`` and collect the cues that reach it."""
     found: list[tuple[Standing, str]] = []
-    listed = verb = comma = bound = False  # crossed "and"/"or"; crossed a verb of ordering; crossed a comma
+    way = _Way()
     index = first - 1
     strong = passage.breaks[first]
     while index >= 0 and first - index <= _REACH and strong < QUESTION:
         if strong in (COMMA, PAREN, COLON, DASH):
             if strong == COLON or (strong != DASH and found):
                 break
-            comma = True
-        if strong == SLASH:
-            listed = True
-        ignored = cues.NO_CUE.ending(passage, index)
-        if ignored:
+            way.comma = True
+        way.listed = way.listed or strong == SLASH
+        if cues.NO_CUE.ending(passage, index):
             break
         here = cues.BEFORE.ending(passage, index)
         had = cues.HAD.ending(passage, index)
-        word = passage.words[index]
         if had and not here:
             here = [(had[0][0], Standing.HISTORY)]
         if here:
             length, standing = here[0]
             phrase = passage.quote(index - length + 1, index)
-            if bound and phrase.lower() in cue_words.LOOSE:
-                break
-            if comma and not _crosses_comma(standing, bool(had), listed):
-                break
-            if standing is Standing.NEGATED and word.endswith("ed") and _speaks_of_another(parts, index - length):
+            if not _reaches(passage, index - length, way, standing, phrase, bool(had), parts):
                 break
             found.append((standing, phrase))
             strong = passage.breaks[index - length + 1]
             index -= length
             continue
-        part = parts[index]
-        if (
-            word == "to"
-            and parts[index - 1] == Part.EXAM
-            and any(w.startswith("prefer") for w in passage.words[max(0, index - 5) : index])
-        ):
+        if _prefers_to(passage, index, parts):
             found.append((Standing.NEGATED, passage.quote(index, index)))  # "prefers a plain one to it"
             break
-        if word in ("and", "or", "nor", "plus", "y", "et", "und"):
-            listed = True
-        elif word in cue_words.TURNS or part == Part.ATTRIBUTE:
+        if not way.crosses(passage, index, parts):
             break
-        elif part == Part.EXAM:
-            if verb or not (listed or comma):
-                break
-        elif part == Part.SITE:
-            if verb:
-                break
-        elif part == Part.MENTION:
-            if not (listed or comma):
-                break
-        elif word in cue_words.RESULTS:
-            if comma or (index > 0 and parts[index - 1] in (Part.EXAM, Part.SITE)):
-                break
-            found.append((Standing.HISTORY, word))
-        elif word not in cue_words.BINDING:
-            break
-        elif word in cue_words.VERBS:
-            verb = True
-        elif word == "for":
-            bound = True
+        if passage.words[index] in cue_words.RESULTS and parts[index] == Part.CONTENT:
+            found.append((Standing.HISTORY, passage.words[index]))
         strong = passage.breaks[index]
         index -= 1
     return Walk(tuple(found))
+
+
+class _Way:
+    """What a walk to the left has crossed, and so what it may still cross."""
+
+    __slots__ = ("bound", "comma", "listed", "verb")
+
+    def __init__(self) -> None:
+        self.listed = False  # "and", "or", a slash: what follows is one of several
+        self.verb = False  # a verb of ordering
+        self.comma = False
+        self.bound = False  # "for"
+
+    def crosses(self, passage: Passage, index: int, parts: Sequence[int]) -> bool:
+        """Cross word ``index``, which is no cue; False where it does not bind and the walk ends."""
+        word, part = passage.words[index], parts[index]
+        if word in ("and", "or", "nor", "plus", "y", "et", "und"):
+            self.listed = True
+            return True
+        if word in cue_words.TURNS or part == Part.ATTRIBUTE:
+            return False
+        if part == Part.EXAM:
+            return not self.verb and (self.listed or self.comma)
+        if part == Part.SITE:
+            return not self.verb
+        if part == Part.MENTION:
+            return self.listed or self.comma
+        if word in cue_words.RESULTS:
+            return not self.comma and not (index > 0 and parts[index - 1] in (Part.EXAM, Part.SITE))
+        if word not in cue_words.BINDING:
+            return False
+        if word in cue_words.VERBS:
+            self.verb = True
+        elif word == "for":
+            self.bound = True
+        return True
+
+
+def _reaches(passage: Passage, beyond: int, way: _Way, standing: Standing, phrase: str, had: bool, parts: Sequence[int]) -> bool:
+    """Tell whether a cue reaches the mention over what was crossed. ``beyond``: the word before the cue."""
+    if way.bound and phrase.lower() in cue_words.LOOSE:
+        return False
+    if way.comma and not _crosses_comma(standing, had, way.listed):
+        return False
+    participle = standing is Standing.NEGATED and passage.words[beyond + 1].endswith("ed")
+    return not (participle and _speaks_of_another(parts, beyond))
+
+
+def _prefers_to(passage: Passage, index: int, parts: Sequence[int]) -> bool:
+    """Tell "prefers X-ray to a SCAN" at its "to"."""
+    words = passage.words
+    if words[index] != "to" or parts[index - 1] != Part.EXAM:
+        return False
+    return any(word.startswith("prefer") for word in words[max(0, index - 5) : index])
 
 
 def _crosses_comma(standing: Standing, had: bool, listed: bool) -> bool:

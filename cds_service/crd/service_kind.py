@@ -59,8 +59,8 @@ class Kind(msgspec.Struct, frozen=True):
     """What the order is for.
 
     ``other``: another service, by name or code; ``modality``: a name or code says the procedure's modality; both: they
-    contradict each other. ``category``: a category says the
-    department, ``category_modality``: the very modality; ``to_department``: it asks the modality's department.
+    contradict each other. ``category``: a category says the department, ``category_modality``: the very modality;
+    ``to_department``: it asks the modality's department.
     ``unlisted``: the entry of the unlisted billing code, with the element it stands in; None where it names another thing.
     """
 
@@ -137,18 +137,21 @@ def classify(order: OrderText, names: tuple[Scanned, ...], vocabulary: CompiledV
         modality_named=modality_text,
         category=_category(order, vocabulary),
         category_modality=any(words in vocabulary.modality_words for _, words in _category_words(order)),
-        to_department=any(scanned.has(Tag.REFERRAL) for scanned in names if scanned.text.role is not Role.CATEGORY)
-        or any(
-            any(word in plain(text.words) for word in vocabulary.departments)
-            for text in order.texts
-            if text.role is Role.PERFORMER
-        ),
+        to_department=_to_department(order, names, vocabulary),
         unlisted=unlisted,
         unlisted_element=unlisted_element,
         named_otherwise=named,
         named_element=named_element,
         ordinary=ordinary,
     )
+
+
+def _to_department(order: OrderText, names: tuple[Scanned, ...], vocabulary: CompiledVocabulary) -> bool:
+    """Tell whether the order is addressed to the modality's department, by its name or its performer."""
+    if any(scanned.has(Tag.REFERRAL) for scanned in names if scanned.text.role is not Role.CATEGORY):
+        return True
+    performers = [plain(text.words) for text in order.texts if text.role is Role.PERFORMER]
+    return any(word in performer for performer in performers for word in vocabulary.departments)
 
 
 def _codes(order: OrderText, vocabulary: CompiledVocabulary) -> tuple[bool, OtherService | None, str]:
