@@ -52,7 +52,7 @@ class TryContext:
         """Decide as the service with ``settings`` would on ``today``. Raises PolicyError."""
         loaded = load_policies(settings.policies) if policies is None else policies
         return cls(
-            Circumstances(loaded, today, ZoneInfo(settings.timezone), settings.unmatched == "conditional"),
+            Circumstances(loaded, today, ZoneInfo(settings.timezone), settings.unmatched == "conditional", judging=True),
             Presentation(settings.public_url or public_url, today, new_id, settings.literal_q2),
         )
 
@@ -92,7 +92,9 @@ def service_of(body: bytes) -> str:
     for service_id, row in HOOKS.items():
         if row.name == hook:
             return service_id
-    raise UnknownService("hook", "names no hook that is served here", "Give one of " + ", ".join(row.name for row in HOOKS.values()))
+    raise UnknownService(
+        "hook", "names no hook that is served here", "Give one of " + ", ".join(row.name for row in HOOKS.values())
+    )
 
 
 def try_request(body: bytes, context: TryContext, service_id: str | None = None) -> Outcome:

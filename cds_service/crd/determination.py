@@ -97,12 +97,16 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class Circumstances(msgspec.Struct, frozen=True):
-    """What a decision depends on besides the request: the policies, the day in the plan's zone, that zone, one setting."""
+    """What a decision depends on besides the request: the policies, the day in the plan's zone, that zone, one setting.
+
+    ``judging``: judge the FHIR of what a 2.0 answer is about too, for people who ask why; a 2.2 answer rests on it anyway.
+    """
 
     policies: tuple[Policy, ...]
     today: date
     zone: ZoneInfo
     answer_unmatched: bool = False
+    judging: bool = False
 
 
 def decide(request: HookRequest, given: Circumstances) -> Generator[Need, Fetched, Decision]:
@@ -124,7 +128,7 @@ def decide(request: HookRequest, given: Circumstances) -> Generator[Need, Fetche
         if reading.is_recognised:
             found = yield from coverages.on(*_dates_and_names(reading, given, effort))
             seen.update(dict.fromkeys(found))
-            determined = _determine(reading, found, request, coverages, effort)
+            determined = _determine(reading, found, request, coverages, effort, given.judging)
             determinations += [determined] if determined else []
         elif given.answer_unmatched and is_live(reading) and not _is_anothers(_body(reading.order), request):
             found = yield from coverages.on(*_dates_and_names(reading, given, effort))
@@ -181,7 +185,7 @@ def _is_anothers(body: Mapping[str, Any], request: HookRequest) -> bool:
 
 
 def _determine(
-    reading: Reading, coverages: list[CoverageReading], request: HookRequest, had: Coverages, effort: Effort
+    reading: Reading, coverages: list[CoverageReading], request: HookRequest, had: Coverages, effort: Effort, judging: bool
 ) -> Determination | None:
     """What is said of one recognised order, or None where the patient is insured otherwise."""
     counting = [each for each in coverages if each.counts]
@@ -195,10 +199,13 @@ def _determine(
     if request.version == "2.2" and pointed_at is None and assertion is None and _is_other_product(counting):
         return None
     body = decode(reading.order.raw, reading.order.place)
-    used = [reading.order] + ([pointed_at.coverage] if pointed_at else [])
-    issues = tuple(f"{each.place}: {issue}" for each in used for issue in effort.issues(each, strict=request.version == "2.2"))
-    if request.version == "2.2":
-        _check_crd(reading.order, body, issues)
+    issues: tuple[str, ...] = ()
+    if judging or request.version == "2.2":  # a 2.0 answer does not rest on it: an invalid order gets its card all the same
+        used = [reading.order] + ([pointed_at.coverage] if pointed_at else [])
+        strict = request.version == "2.2"
+        issues = tuple(f"{each.place}: {issue}" for each in used for issue in effort.issues(each, strict))
+        if strict:
+            _check_crd(reading.order, body, issues)
     return Determination(
         reading,
         order_title(body),
