@@ -4,7 +4,7 @@ ARG PYTHON=python:3.11.13-slim-bookworm
 FROM ${PYTHON} AS build
 WORKDIR /src
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY docs/deploy/constraints.txt pyproject.toml README.md LICENSE ./
 COPY cds_service ./cds_service
 COPY fhir_examples ./fhir_examples
 RUN python -m venv /opt/cds-service \

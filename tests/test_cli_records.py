@@ -30,6 +30,7 @@ from tests.kept import KEY, NOON, Service, assertion_of, fresh, report
 
 POLICY = PACKAGED / "blue-advantage-177.toml"
 NEW_KEY = "newer:" + base64.b64encode(b"n" * 32).decode()
+pytestmark = pytest.mark.slow  # each command starts a process
 PATIENT_DATA = ("pat-al-001", "XAB123", "MR neurography, right brachial plexus", "Ramona-Quill asked for it", "2023-09-14")
 
 

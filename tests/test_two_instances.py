@@ -25,6 +25,7 @@ from cds_service.token_tool import load_private_key, make_key_pair, sign_token
 from tests.instances import PATH, Instance, Load, Sent, command, free_port
 from tests.kept import KEY
 
+pytestmark = pytest.mark.slow  # starts and kills whole instances
 _ADMIN = "postgresql+psycopg://root@127.0.0.1:5432/postgres"
 PUBLIC_URL = "https://crd.example.org"
 
@@ -120,7 +121,6 @@ class Tokens:
             return {"Authorization": f"Bearer {self._made[number]}"}
 
 
-@pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.requirement("found-11", "found-37", "cds-hooks-2.0/jwt-jti")
 def test_of_two_instances_on_one_server_one_killed_hard_loses_no_answer_and_lets_no_token_in_twice(
@@ -205,7 +205,6 @@ def test_an_instance_on_a_file_that_is_killed_hard_loses_no_answer_and_serves_ag
     connection.close()
 
 
-@pytest.mark.slow
 def test_what_is_past_retention_is_purged_by_a_service_that_is_called(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/records.sqlite3"
     settings = {"database_url": url, "records_keys": KEY}

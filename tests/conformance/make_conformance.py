@@ -75,7 +75,7 @@ def requirements() -> dict[str, Requirement]:
 def tests_by_key() -> Shown:
     """The tests that pytest collects, slow ones too, by the keys that they bear. Raises RuntimeError if collecting fails."""
     collector = _Collector()
-    arguments = ["--collect-only", "-q", "-m", "", "-p", "no:cacheprovider", f"--rootdir={ROOT}", str(ROOT / "tests")]
+    arguments = ["--collect-only", "-q", "-n0", "-m", "", "-p", "no:cacheprovider", f"--rootdir={ROOT}", str(ROOT / "tests")]
     with contextlib.redirect_stdout(io.StringIO()) as said:
         code = pytest.main(arguments, plugins=[collector])
     if code != pytest.ExitCode.OK:

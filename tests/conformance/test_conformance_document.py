@@ -11,6 +11,7 @@ import pytest
 
 from .make_conformance import DOCUMENT, ROOT, document, requirements
 
+pytestmark = pytest.mark.slow  # collects all tests once more
 _COLLECT = (
     "import json; from tests.conformance.make_conformance import tests_by_key; shown = tests_by_key(); print(json.dumps(shown))"
 )
