@@ -46,6 +46,8 @@ def tone(passage: Passage, first: int, last: int, parts: Sequence[int], *, cued:
         return Tone.ASKING
     if not asking_words.APPROVAL.isdisjoint(around) and asking_words.REFUSING.isdisjoint(around):
         return Tone.ASKING
+    if _forbids_a_substitute(words[start:first]):
+        return Tone.ASKING
     lead = _lead(passage, start, first, parts)
     if lead is _Lead.WISH and not (_NO_REPORT.isdisjoint(words[start:first]) and "comparison" not in around):
         lead = _Lead.PROSE
@@ -73,6 +75,14 @@ def _aside(passage: Passage, start: int, parts: Sequence[int]) -> bool:
 def _points_elsewhere(lead: Sequence[str], tail: Sequence[str]) -> bool:
     """Tell "for a SCAN order 4417": what to do who wants one."""
     return "for" in lead[:1] and not asking_words.SENDING_ELSEWHERE.isdisjoint(tail)
+
+
+def _forbids_a_substitute(lead: Sequence[str]) -> bool:
+    """Tell "do not substitute an X-ray for the SCAN"."""
+    return any(
+        word.startswith(("substitut", "replac")) and not asking_words.FORBIDDING.isdisjoint(lead[max(0, index - 2) : index])
+        for index, word in enumerate(lead)
+    )
 
 
 class _Lead(enum.Enum):
@@ -114,6 +124,8 @@ def _lead(passage: Passage, start: int, first: int, parts: Sequence[int]) -> _Le
         before = words[index - 1] if index > start else ""
         if word == "like" and before in ("would", "id", "d"):
             return _Lead.PROSE if not asking_words.PATIENT.isdisjoint(words[start:index]) else _Lead.COMMAND
+        if (word == "placed" and before in ("order", "orders")) or (word in ("receive", "undergo") and before == "to"):
+            return _Lead.COMMAND  # "order placed for a SCAN", "subject to receive a SCAN"
         if word == "repeat" and index > start and before not in asking_words.BEFORE_COMMAND:
             continue  # "asks for a repeat SCAN"
         if word in asking_words.COMMANDS and before == "to":  # who is to do it stands further left

@@ -34,7 +34,7 @@ WISHES: Final = _words(
     wants wish wishes requests requested requesting ordering orders adding including includes included incl inkl obtaining
     needed needing required requires desires desired prefers indicated approved performing performed done protocoled
     protocolled converted changed upgraded switched combined supplemented returning seeking looking proceeding plus solicita
-    solicitada requiere necesita precisa demande demandee erbeten gewunscht erwunscht bitten should must use using doing
+    solicitada richiede richiesta pide pedido solicitado requiere necesita precisa demande demandee erbeten gewunscht erwunscht bitten should must use using doing
     asking asks asked referred presents presenting coming sent here agreed agrees
     """
 )
@@ -122,6 +122,7 @@ REFUSING: Final = _words(
     abgelehnt keine kein pas sin
     """
 )
+FORBIDDING: Final = _words("not dont never no")
 #: Words of what is over.
 BYGONE: Final = _words(
     """

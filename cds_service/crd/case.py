@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import enum
-from typing import Literal
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final, Literal
 
 import msgspec
 
 from .cues import Standing
+from .labelled import is_about_modality, is_empty, is_of_today, named_by_label
 from .mentions import Mention, Scanned, scan
 from .order_text import NAMING, OrderText, Role, Text
 from .recognition_table import Abbreviation, Keyword
 from .service_kind import Kind, classify
 from .vocabulary import CompiledVocabulary, Tag
 from .words import plain
+
+
+#: Labelled lines of an order that are read, and characters of a question with its answer.
+MAX_LABELLED: Final = 8
+MAX_QUESTION: Final = 300
 
 
 class Answer(enum.Enum):
@@ -56,13 +64,38 @@ class Case:
             for text in order.texts
             if text.role not in NAMING and text.role is not Role.PERFORMER and is_triggered(text.words, vocabulary)
         )
-        self.kind: Kind = classify(order, self.names, vocabulary)
+        if all(is_empty(scanned) for scanned in self.names if scanned.text.role is Role.NAME):
+            named = named_by_label(tuple(scanned.text for scanned in self.free), vocabulary)
+            self.names += tuple(scan(text, vocabulary) for text in islice(named, MAX_LABELLED))
+        self.kind: Kind = self._answered(classify(order, self.names, vocabulary))
         self.mentions = [mention for scanned in self.names + self.free for mention in scanned.mentions]
         self.against = [
             Evidence(scanned.text.element, words[:120], rule, "against")
             for scanned in self.names + self.free
             for words, rule in scanned.turned
         ]
+
+    def _questions(self) -> Iterator[Scanned]:
+        """Yield the questions of the order with their answers."""
+        for text in self.order.texts:
+            if text.role is Role.INSTRUCTION and "extension" in text.element and len(text.words) < MAX_QUESTION:
+                yield self.scan(text)
+
+    def _answered(self, kind: Kind) -> Kind:
+        """Return ``kind`` with what the answer to a question for the modality says, where names and codes do not say it."""
+        if kind.modality or kind.other is not None or not self.vocabulary.needs_modality:
+            return kind
+        for scanned in self._questions():
+            if is_about_modality(scanned.text):
+                if scanned.has(Tag.MODALITY):
+                    return msgspec.structs.replace(kind, modality=True)
+                if scanned.others and scanned.others[0][1] in self.vocabulary.vocabulary.other_services:
+                    return msgspec.structs.replace(kind, other=scanned.others[0][1], other_element=scanned.text.element)
+        return kind
+
+    def _asked_about(self) -> bool:
+        """Tell whether a question of the order is about the modality ("MRI safety form completed?")."""
+        return any(scanned.has(Tag.MODALITY) and is_of_today(scanned.text) for scanned in self._questions())
 
     def scan(self, text: Text) -> Scanned:
         """Scan ``text`` once, however often it is asked for."""
@@ -98,7 +131,7 @@ class Case:
             return True
         if mention.entry is not None and not isinstance(mention.entry, Abbreviation):
             return self.kind.category_modality
-        return self.kind.category or bool(self._supported())
+        return self.kind.category or bool(self._supported()) or self._asked_about()
 
     def weight(self, mention: Mention) -> tuple[Answer, str]:
         """Return what a mention would answer if it were plainly asked for, and by which rule."""

@@ -89,14 +89,19 @@ TO_BE: Final = _words(
 #: Words that open a condition.
 OPENS: Final = _words(
     """
-    depending falls if once pending si unless wenn when whenever
+    depending falls if se once pending si unless wenn when whenever
     """
+)
+
+#: Verbs before which "si" and "se" open no condition.
+REFLEXIVE: Final = _words(
+    "richiede richiedono prega solicita solicitan pide ruega requiere precisa necesita consiglia pede indica"
 )
 
 #: Words of a condition that leave the choice to somebody's judgement or to what is possible.
 JUDGED: Final = _words(
     """
-    able allow allows appropriate approved available bedarf beneficial besoin better capable deem deemed deems desired doable
+    able allow allows indicata indicado necessario possibile posible ritenuto opportuno appropriate approved available bedarf beneficial besoin better capable deem deemed deems desired doable
     equipped erforderlich feasible fit helpful indicado indicated indiziert necesaria necesario necessaire necessary needed
     notig offered permit permits possible precisa preferred procede protocol rad radiologe radiologist radiologists radiologo
     radiologue radiology rads reasonable recommended required tech technologist time unavailable useful warranted you
@@ -233,6 +238,14 @@ KEPT: Final = frozenset(
 DOUBT: Final = _words("unsure sure unclear advise advice determine decide ask asking know uncertain comment clarify see")
 
 NUMBERS: Final = _words("a one two three four five six seven eight nine ten twelve several few couple")
+
+#: Words of orders of which a misspelling is read as meant.
+SPELT: Final = _words(
+    """
+    include including included sequence sequences protocol perform request requested requesting radiologist radiology
+    discretion consider cancelled canceled previous previously without declined evaluate evaluation contrast
+    """
+)
 
 #: Words before a word for the ordinary form that make it no order.
 NO_ORDER: Final = _words("not no than dont isnt negative prior previous had was were underwent done after if recent last")

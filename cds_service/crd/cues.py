@@ -54,7 +54,7 @@ BEFORE: Final = _by_standing(
             unable to tolerate | unable to | contraindication to | contraindicated | defer | deferred | remove | stop |
             denied | as opposed to | opposed to | non | minus | against | changed from | change from | switched from |
             converted from | downgraded from | kein | keine | keinen | nicht | ohne | sin | sans | pas de | senza |
-            does not want | no need for | not a | not an | replaces | replacing | replace | replaced | forgo |
+            does not want | no need for | sem | drop | leave out | leave off | do not add | don't add | keine weitere | not a | not an | replaces | replacing | replace | replaced | forgo |
             in contrast to | different from | void | wo
         """,
         Standing.NEUTRAL: """
@@ -77,7 +77,7 @@ BEFORE: Final = _by_standing(
             confirmed by | confirmed on | made by | established by | worked up with | diagnosed by | diagnosed on |
             proven by | proven on | after | following | since | because of | due to | in light of | given | follow up of |
             f/u of | follow up on | f/u on | followup of | review of | review | reviewed | reviewing | already had |
-            already has | from | external | despite | zustand nach | z.n. | antecedente de | antecedentes de | previa |
+            already has | from | external | despite | zustand nach | z.n. | antecedente de | antecedentes de | previa | precedente | pregressa | esiti di | anamnese de | nach | zuvor | antecedents de | deja eu |
             vorherige | frühere | ancienne | see | refer to | has had | at time of | time of | against prior
         """,
         Standing.PLAN: """
@@ -137,7 +137,7 @@ AFTER: Final = _by_standing(
             d/c'd | dc'd | withdrawn | removed | on hold | excluded | omitted | not included | isn't needed |
             nicht erforderlich | no necesaria | not today | cannot be | can't be | not warranted | not appropriate |
             not what | was ordered in error | ordered in error | in error | by mistake | not intended | replaced by |
-            replaced with | not feasible | not scheduled | won't be
+            replaced with | omit | omitted | skip | leave out | leave off | do not add | do not include | nicht notig | non necessaria | no requerida | pas necessaire | nao necessaria | non richiesta | no procede | drop | not feasible | not scheduled | won't be
         """,
         Standing.NEUTRAL: """
             not yet done | not yet performed | not previously done | never done | never performed | not previously performed |
@@ -164,7 +164,7 @@ AFTER: Final = _by_standing(
             limited | limited by | degraded | previously | already | last year | last month | last week | last spring |
             last fall | last summer | last winter | on file | in pacs | on pacs | in chart | on cd | from outside |
             outside facility | concerning for | consistent with | suspicious for | c/w | evidence | proven | outside | neg |
-            pos | abnl | wnl | previa | previo | previas | anterieure | anterieur | anterior | noted | in the past |
+            pos | abnl | wnl | previa | previo | previas | anterieure | anterieur | anterior | noted | in the past | eseguita | eseguito | effettuata | effettuato | eseguita nel | effettuata nel | precedente | realizada | realizado | hecha | feita | feito | faite | realisee | effectuee | durchgefuhrt | erfolgt | bereits erfolgt | gemacht | negativa | negativo | unauffallig |
             from prior | abnormality | abnormalities | evaluated | documented | detected | unchanged | stable | localized |
             images | followed by | pictures | date | hyperintensity | enhancement | had | before | ago | back in | indicates |
             indicated that | with evidence | with findings | failed | auffällig | unauffällig | normale | anormale |
@@ -191,7 +191,7 @@ AFTER: Final = _by_standing(
             as needed | as indicated | segun criterio | a criterio | si besoin | bei bedarf | nach ermessen | a discretion |
             selon | ggf | as appropriate | prn | optional | at radiologist | at the radiologist | at discretion |
             at rad discretion | at radiology discretion | per radiologist | per rad | per rads | per radiology |
-            radiologist discretion | at your discretion | at the discretion | could be added | can be added | may be added |
+            radiologist discretion | at your discretion | at the discretion | could be added | can be added | may be added | would be nice | nice to have | if time | time permitting | wenn moglich | se possibile | si es posible | si possible | a discrezione | a discrecion | al criterio | nach wahl | as time allows | as time permits | if possible | no rush |
             might be added | may be included | may be helpful | could be helpful | might help | might be helpful |
             would be helpful | preferred | ok | okay | acceptable | reasonable | is reasonable | tbd | to be decided |
             unless otherwise | possible | possibly | depending on radiologist | vs not | or not | yes or no | y/n |
@@ -216,7 +216,7 @@ HAD: Final = _marks(
 NO_CUE: Final = _marks(
     """
     not only | not just | no doubt | with and without | w and wo | whether or not | cannot exclude | do not delay | no delay |
-    why not | no change to | do not hesitate to | year old | yr old | years old | yo | y/o | per protocol | on protocol |
+    why not | do not substitute | don't substitute | not to substitute | do not replace | don't replace | do not change | no change to | do not hesitate to | year old | yr old | years old | yo | y/o | per protocol | on protocol |
     surgical planning | operative planning | preop planning | preoperative planning | not diagnostic | not sufficient |
     if not | not mri but | no contrast | w/o contrast | without contrast | wo contrast
     """
@@ -226,7 +226,7 @@ NO_CUE: Final = _marks(
 CHOICE: Final = _marks(
     """
     thinks fit | think fit | sees fit | see fit | feels appropriate | feels it is | deems | deemed | discretion |
-    radiologist to choose | radiologist to decide | radiologist to determine | radiologist to select | radiologist choice
+    radiologist to choose | radiologist to decide | discrezione del | discrecion del | criterio del | criterio do | discretion du | ermessen des | ermessen der | wahl des | choix du | or whatever | whatever radiology | whatever you think | whatever the radiologist | whatever is best | whatever works | whichever radiology | advise which | your call | rads call | a scelta del | a scelta della | a eleccion del | radiologist to determine | radiologist to select | radiologist choice
     | radiologists choice | radiologist's choice | whichever | radiology to decide | radiology to choose |
     radiology to determine | radiology to select | choose between | your choice | choice of | up to radiologist |
     up to the radiologist | up to radiology | to determine need | radiologist may choose | rad to choose | rads to choose
@@ -244,6 +244,6 @@ ASK_AGAIN: Final = _marks(
     needs to be repeated | should be repeated | repeat is needed | repeat is requested | again please | please do again |
     this again | do again | same again | once more | do it again | again now | repeat with | repeat at | repeat on |
     repeat under | requesting repeat | please redo | repeat the study | repeat the exam | repeat the scan | repeat this |
-    needs repeating | must be repeated | repeat same | same exam again | reimage
+    needs repeating | must be repeated | repeat same | same study again | same scan again | same study please | same study pls | same again | same one again | needs another | needs another one | need another one | another one please | another one now | another one with | again pls | again this year | again today | do the same | same study as | same exam as | same test again | same test as | bitte wiederholen | erneut bitte | repetir estudio | por favor repetir | si prega di ripetere | da ripetere | a refaire | new one needed | new one requested | needs a new one | same exam again | reimage
     """
 )

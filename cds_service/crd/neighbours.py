@@ -74,7 +74,7 @@ def widen(tagged: Tagged, first: int, last: int) -> tuple[int, int]:
         end += 1
     while end + 1 < len(words) and tags[end + 1] & Tag.MODALITY and breaks[end + 1] <= PAREN:
         closes = end + 2 >= len(words) or breaks[end + 2] >= COMMA or bool(tags[end + 2] & Tag.MODALITY)
-        if breaks[end + 1] >= DASH and not closes:
+        if breaks[end + 1] >= SLASH and not closes:
             break
         end += 1
     return first, end if end > last and tags[end] & Tag.MODALITY else last

@@ -35,6 +35,7 @@ from .order_text import Role, collect
 from .verdicts import Recognition
 from .vocabulary import CompiledVocabulary
 from .weighing import Weighed, weigh
+from .words import latin
 
 __all__ = ["Answer", "Evidence", "Recognition", "may_concern", "recognise"]
 
@@ -50,7 +51,7 @@ def may_concern(raw: bytes, vocabulary: CompiledVocabulary) -> bool:
         unescaped = _ESCAPE.sub(lambda match: chr(int(match.group(1), 16)).encode("utf-8", "replace"), raw)
         if b"&#" in unescaped or b"&shy" in unescaped or b"&zw" in unescaped:
             return True
-        text = unicodedata.normalize("NFKD", unescaped.decode("utf-8", "replace"))
+        text = latin(unicodedata.normalize("NFKD", unescaped.decode("utf-8", "replace")))
         lowered = text.encode("ascii", "ignore").lower()
     else:
         lowered = raw.lower()

@@ -61,7 +61,8 @@ def conditioned(passage: Passage, first: int, last: int, bounds: tuple[int, int]
         if words[index] in ("but", "please") and index < first - 1 and words[index] == "but":
             break
         supposed = words[index] == "should" and index == start and parts[index + 1] == Part.EXAM  # "should the X-ray be normal"
-        if words[index] in cue_words.OPENS or supposed:
+        reflexive = words[index] in ("si", "se") and words[index + 1] in cue_words.REFLEXIVE  # "si richiede uno SCAN"
+        if (words[index] in cue_words.OPENS and not reflexive) or supposed:
             if index > start and words[index - 1] in cue_words.DOUBT:
                 return Reading(Standing.DISCRETION, passage.quote(index - 1, index))
             clause = words[index : last + 6] if not _parted(passage, index, first) else words[index:first]
@@ -94,6 +95,8 @@ def alternative(passage: Passage, first: int, last: int, bounds: tuple[int, int]
     """Return the "or", "vs" that sets the mention beside another examination; "" where there is none."""
     start, end = bounds
     words = passage.words
+    if slash := _slashed(passage, first, last, bounds, parts):
+        return slash
     for index in range(first - 1, start - 1, -1):
         if words[index] in ("vs", "versus", "or", "oder", "ou", "o") and _names_exam(parts, start, index):
             return words[index]
@@ -106,6 +109,23 @@ def alternative(passage: Passage, first: int, last: int, bounds: tuple[int, int]
                 return words[index]
         if parts[index] in (Part.EXAM, Part.MENTION) or words[index] in ("if", "but", "please", "negative", "fails"):
             break
+    return ""
+
+
+def _slashed(passage: Passage, first: int, last: int, bounds: tuple[int, int], parts: Sequence[int]) -> str:
+    """Return the slash between the mention and another examination that says its own site ("SCAN / X-ray arm")."""
+    start, end = bounds
+    before = next((i for i in range(first, max(start, first - 5), -1) if passage.gap_before(i).strip() == "/"), 0)
+    after = next((i for i in range(last + 1, min(end, last + 6) + 1) if passage.gap_before(i).strip() == "/"), 0)
+    for place, near, far in (
+        (before, range(before, first), range(start, before)),
+        (after, range(last + 1, after), range(after, end + 1)),
+    ):
+        if not place or any(parts[i] not in (Part.SITE, Part.ATTRIBUTE) for i in near) or passage.gap_before(place) != " / ":
+            continue
+        side = [parts[i] for i in far]
+        if Part.EXAM in side and Part.SITE in side and Part.MENTION not in side:
+            return "/"
     return ""
 
 
@@ -191,10 +211,23 @@ def downgrades(passage: Passage, parts: Sequence[int]) -> str:
         near = range(index + 1, min(last, index + 5) + 1)
         if not any(parts[place] == Part.EXAM or words[place] in _FORMS for place in near):
             continue
+        if _falls_short(words[index : last + 1]):
+            continue
         suffices = words[max(first, index - 3) : min(last, index + 8) + 1]
         if not cue_words.SUFFICES.isdisjoint(suffices) or not cue_words.CHANGES.isdisjoint(words[max(first, index - 5) : index]):
             return "" if _is_fallback(words[first : last + 1]) else passage.quote(first, last)
     return ""
+
+
+def _falls_short(tail: Sequence[str]) -> bool:
+    """Tell "a plain X-ray alone will not do"."""
+    return any(
+        (
+            word in ("wont", "insufficient", "inadequate", "doesnt")
+            or (word == "not" and tail[index - 1] in ("will", "is", "does", "would"))
+        )
+        for index, word in enumerate(tail)
+    )
 
 
 def _is_fallback(sentence: Sequence[str]) -> bool:

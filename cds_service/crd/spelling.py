@@ -69,6 +69,32 @@ class Spellings:
         return {target: count for target, count in found.items() if count <= LIMIT}
 
 
+class Respeller:
+    """Long words of which a slip of the pen is read as meant: one edit, two from TWICE letters on, the ends untouched."""
+
+    __slots__ = ("_by_ends", "_known")
+
+    SHORTEST: Final = 7
+    TWICE: Final = 10
+
+    def __init__(self, words: Iterable[str], known: Iterable[str]) -> None:
+        self._known = frozenset(known)
+        self._by_ends: dict[str, list[str]] = {}
+        for word in dict.fromkeys(words):
+            if len(word) >= self.SHORTEST:
+                self._by_ends.setdefault(word[0] + word[-1], []).append(word)
+
+    def meant(self, word: str) -> str:
+        """Return the word that ``word`` misspells; ``word`` itself where it is one of the known or near none."""
+        if not self.SHORTEST - 1 <= len(word) <= LONGEST or word in self._known:
+            return word
+        for target in self._by_ends.get(word[0] + word[-1], ()):
+            limit = 2 if len(target) >= self.TWICE else 1
+            if abs(len(word) - len(target)) <= limit and edits(word, target, limit) <= limit:
+                return target
+        return word
+
+
 def _rests(word: str) -> Iterator[str]:
     """Yield ``word`` and what is left of it without one and without two of its letters."""
     once = {word[:index] + word[index + 1 :] for index in range(len(word))}

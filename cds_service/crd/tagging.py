@@ -16,6 +16,8 @@ from .words import DASH, Passage
 
 #: Different words of one text that are compared with the names; also bounds the time that nonsense can take.
 MAX_STRANGERS: Final = 2_000
+#: Letters of the longest word that is taken as written.
+SHORT: Final = 5
 #: Names of one text that are looked at.
 MAX_NAMES: Final = 200
 
@@ -38,6 +40,10 @@ class Tagged:
         marked, simple, heads = vocabulary.phrases.first_words, vocabulary.simple_tags, vocabulary.name_heads
         triggered = vocabulary.trigger_word.search
         hot = triggered(self.passage.folded) is not None
+        if hot:
+            meant = vocabulary.spelled.meant
+            words = self.passage.words
+            words[:] = [meant(word) if len(word) > SHORT and word not in simple else word for word in words]
         for index, word in enumerate(self.passage.words):
             if word in simple:
                 self.tags[index] |= simple[word]

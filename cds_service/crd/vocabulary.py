@@ -9,9 +9,10 @@ from typing import Final
 
 import msgspec
 
+from .cue_words import SPELT
 from .phrases import PhraseTable
 from .recognition_table import Abbreviation, Keyword, OtherService, Vocabulary, Words
-from .spelling import Spellings
+from .spelling import Respeller, Spellings
 from .words import plain, plain_words
 
 __all__ = ["CodeRanges", "CompiledVocabulary", "Mark", "Tag", "Vocabulary", "compile_vocabulary"]
@@ -56,6 +57,7 @@ class CompiledVocabulary:
         self.phrases: PhraseTable[Mark] = PhraseTable(_marks(v))
         #: words that need no look-up of phrases
         self.simple_tags = _simple_tags(v)
+        self.spelled = _spelled(v)
         self.name_words = frozenset(plain(word) for word in v.names.words + v.names.other_languages)
         #: beginnings of a name, as left by a space or hyphen within it
         self.name_heads = frozenset(word[:length] for word in self.name_words for length in range(3, min(9, len(word) - 2)))
@@ -129,6 +131,13 @@ def _simple_tags(v: Vocabulary) -> dict[str, int]:
         else:
             found[words[0]] = found.get(words[0], 0) | mark.tag
     return {word: tags for word, tags in found.items() if word not in involved}
+
+
+def _spelled(v: Vocabulary) -> Respeller:
+    """Return what corrects a misspelling of the long words in phrases: those of the modality, the key words, the language."""
+    phrases = [*v.modality.words, *(word for keyword in v.keywords for word in keyword.words)]
+    known = {word for phrase, _ in _marks(v) for word in plain_words(phrase)}
+    return Respeller([word for phrase in phrases for word in plain_words(phrase)] + sorted(SPELT), known | SPELT)
 
 
 def _marks(v: Vocabulary) -> Iterator[tuple[str, Mark]]:

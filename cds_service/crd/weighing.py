@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from . import asking
+from . import asking, clauses
 from .asking import Tone
 from .case import Answer, Case, evidence_of
 from .cues import Standing
@@ -51,6 +51,8 @@ def _put_like_a_request(case: Case, mention: Mention) -> Standing:
     )
     if tone is Tone.ASKING:
         return standing
+    if clauses.asks_again(mention.passage, mention.last, case.scan(mention.text).parts):
+        return Standing.REPEAT
     if tone is Tone.TELLING:
         return Standing.TOLD
     return Standing.UNCLEAR if case.names_an_examination else standing

@@ -34,8 +34,14 @@ _ABBREVIATED: Final = frozenset(
 )
 #: Those of them that end a sentence as often as not: before a capital letter the stop parts, but ends none.
 _ENDING: Final = frozenset({"pt", "tx", "sx", "rx", "etc", "hx", "dx", "imaging"})
+_FOREIGN: Final = re.compile("[\u0370-\u052f]")
 _WORD: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)*")
 _DASHES: Final = "‐‑‒–—―−"
+#: Cyrillic and Greek letters that look like Latin ones, and the Latin ones.
+_ALIKE: Final = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХаеѕіјорсухԁԛѡһΑΒΕΖΗΙΚΜΝΟΡΤΥΧαινορυ",
+    "ABESIJKMHOPCTYXaesijopcyxdqwhABEZHIKMNOPTYXaivopu",
+)
 _APOSTROPHES: Final = "’‘`´ʼ"
 _BULLETS: Final = "•·▪◦‣●■"
 
@@ -55,7 +61,7 @@ def _folded_character(character: str) -> str:
         return ""
     return "".join(
         part
-        for part in unicodedata.normalize("NFKD", character).casefold()
+        for part in unicodedata.normalize("NFKD", character).translate(_ALIKE).casefold()
         if unicodedata.category(part) not in {"Mn", "Me", "Cf"}
     )
 
@@ -75,6 +81,11 @@ def fold(text: str) -> tuple[str, list[int] | None]:
         pieces.append(piece)
         origins.extend([index] * len(piece))
     return "".join(pieces), origins
+
+
+def latin(text: str) -> str:
+    """Return ``text`` with the Cyrillic and Greek letters that look like Latin ones as these."""
+    return text.translate(_ALIKE) if _FOREIGN.search(text) else text
 
 
 def plain(text: str) -> str:

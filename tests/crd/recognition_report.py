@@ -21,6 +21,7 @@ from cds_service.crd.vocabulary import CompiledVocabulary, Vocabulary, compile_v
 POLICY = Path(__file__).parents[2] / "cds_service" / "policies" / "blue-advantage-177.toml"
 CASES = Path(__file__).with_name("recognition_cases.jsonl")
 HELD_BACK = Path(__file__).with_name("recognition_held_back.jsonl")
+BLIND = Path(__file__).with_name("recognition_blind.jsonl")
 
 
 class Judged(NamedTuple):

@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 
 from cds_service.crd.recognition import Answer, may_concern, recognise
 
-from .recognition_report import CASES, HELD_BACK, Judged, figures, judge, read_cases, vocabulary
+from .recognition_report import BLIND, CASES, HELD_BACK, Judged, figures, judge, read_cases, vocabulary
 
-#: The cases the recognition was developed on, and those kept back from its author until it stood.
-SETS = {"developed on": judge(read_cases(CASES)), "held back": judge(read_cases(HELD_BACK))}
+#: The cases the recognition was developed on, those kept back from its author until it stood, and two written blind after.
+SETS = {
+    "developed on": judge(read_cases(CASES)),
+    "held back": judge(read_cases(HELD_BACK)),
+    "blind": judge(read_cases(BLIND)),
+}
 JUDGED = [each for judged in SETS.values() for each in judged]
 CPT = "http://www.ama-assn.org/go/cpt"
 

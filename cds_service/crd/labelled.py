@@ -1,0 +1,81 @@
+"""What the labels of an order's questions, notes and narrative say is ordered, where its code does not say it.
+
+"Procedure: X" on a line of the narrative names X as the code would; "Modality: MRI" fixes the modality.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from . import cue_words
+from .mentions import Scanned
+from .order_text import Role, Text
+from .vocabulary import CompiledVocabulary, Tag
+from .words import plain
+
+_LABEL: Final = re.compile(
+    r"[^a-z0-9]{0,9}(?:name of |type of )?(?:service|procedure|order|exam|examination|study|test|imaging|scan|cpt|code|request)"
+    r"(?: ?(?:requested|ordered|name|type|code|description|to be done|needed|desired))?\s{0,3}[:?=]?[ \t]{1,9}(?=\S)"
+)
+#: Words of a name that says nothing.
+_EMPTY: Final = frozenset(
+    [
+        "request",
+        "requested",
+        "requisition",
+        "order",
+        "orders",
+        "special",
+        "other",
+        "external",
+        "outside",
+        "see",
+        "test",
+        "diagnostic",
+        "new",
+        "item",
+        "misc",
+        "free",
+        "text",
+        "procedure",
+        "service",
+        "generic",
+        "entry",
+    ]
+)
+_MODALITY_LABELS: Final = frozenset({"modality", "technique", "modalities", "modalidad", "modalitat", "modalite", "modalita"})
+_LINES: Final = 60
+
+
+def is_empty(scanned: Scanned) -> bool:
+    """Tell whether a name says nothing of what is ordered ("Diagnostic test request")."""
+    nothing = Tag.GENERIC | Tag.UNSPECIFIED
+    return all(tags & nothing or word in _EMPTY for word, tags in zip(scanned.passage.words, scanned.tags, strict=True))
+
+
+def named_by_label(texts: tuple[Text, ...], vocabulary: CompiledVocabulary) -> Iterator[Text]:
+    """Yield what the labelled lines of ``texts`` name, as if the code named it; and the lines that hold an unlisted code."""
+    for text in texts:
+        if text.role not in (Role.INSTRUCTION, Role.NARRATIVE):
+            continue
+        for line in text.words.splitlines()[:_LINES]:
+            folded = plain(line[:200])
+            label = _LABEL.match(folded)
+            coded = text.role is Role.NARRATIVE and any(code in folded for code in vocabulary.unlisted)
+            if label is not None or coded:
+                start = label.end() if label is not None and len(folded) == len(line[:200]) else 0
+                yield Text(text.element, line[start:].strip(), Role.NAME)
+
+
+def is_about_modality(text: Text) -> bool:
+    """Tell whether ``text`` is the answer to a question for the modality."""
+    question = re.split(r"[:?]", plain(text.words[:80]), maxsplit=1)
+    words = question[0].split()
+    return len(question) == 2 and not _MODALITY_LABELS.isdisjoint(words) and cue_words.PAST.isdisjoint(words)
+
+
+def is_of_today(text: Text) -> bool:
+    """Tell whether a question and answer speak of this order, not of what was."""
+    return cue_words.PAST.isdisjoint(re.findall(r"[a-z]+", plain(text.words[:120])))
