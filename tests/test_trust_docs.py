@@ -41,3 +41,18 @@ def test_each_check_that_the_log_may_name_is_described() -> None:
     table = KEYS.partition("## When the answer is 401")[2]
     # Why a set of keys could not be used stands in the line before, as jwks_fetch_failed.
     assert {check for check in checks if f"`{check}`" not in table} <= {"jwks-malformed", "jwks-too-large"}
+
+
+def test_the_members_of_the_log_that_name_a_failed_check_are_called_as_in_the_log() -> None:
+    observing = (ROOT / "cds_service" / "observing.py").read_text(encoding="utf-8")
+    (member,) = re.findall(r'noted\["(\w+)"\] = error\.check', observing)
+    section = KEYS.partition("## When the answer is 401")[2].split("\n## ")[0]
+    assert f"log does: `{member}` names the check" in section
+    assert f"\n| `{member}` | Meaning |" in section
+
+
+def test_a_401_is_described_as_it_is_an_outcome_that_never_says_why() -> None:
+    guide = " ".join((ROOT / "docs" / "integrate-an-ehr.md").read_text(encoding="utf-8").split())
+    assert "Every error carries a FHIR OperationOutcome" in guide
+    assert "That of a 401 is always the same and says nothing about why." in guide
+    assert "bare 401" not in guide
