@@ -55,15 +55,28 @@ def annotate(
 
 
 def replace_earlier(carrier: Resource, children: Children, today: date, new_assertion_id: Callable[[str], str]) -> bytes | None:
-    """``carrier`` with every earlier answer of ours replaced by ``children`` for the same coverage; None if there is no other."""
+    """``carrier`` with our earlier answers replaced by ``children``, one for each coverage; None if it says that already."""
     extensions = _extensions(carrier)
     if extensions is None:
         return None
-    outgrown = [each for each in _earlier(extensions) if each.said != _said(children)]
+    said = _said(children)
+    by_coverage: dict[str, list[_Earlier]] = {}
+    for each in _earlier(extensions):
+        reference = each.coverage.get("reference")
+        by_coverage.setdefault("/".join(reference_tail(reference) or (str(reference),)), []).append(each)
+    outgrown = [same for same in by_coverage.values() if len(same) > 1 or same[0].said != said]
     written = [
-        _extension(each.coverage, children, today, new_assertion_id(str(each.coverage.get("reference")))) for each in outgrown
+        _extension(same[0].coverage, children, today, new_assertion_id(str(same[0].coverage.get("reference"))))
+        for same in outgrown
     ]
-    return _splice(carrier, extensions, {each.index for each in outgrown}, written) if outgrown else None
+    replaced = {each.index for same in outgrown for each in same}
+    return _splice(carrier, extensions, replaced, written) if outgrown else None
+
+
+def bears_other(carrier: Resource, children: Children) -> bool:
+    """Does ``carrier`` bear an answer of ours that says something else than ``children``?"""
+    extensions = _extensions(carrier) if may_bear_earlier(carrier) else None
+    return any(each.said != _said(children) for each in _earlier(extensions or []))
 
 
 def may_bear_earlier(carrier: Resource) -> bool:

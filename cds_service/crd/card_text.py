@@ -75,10 +75,13 @@ def _lead(determination: Determination) -> str | None:
 
 
 def _statements(determination: Determination) -> str:
-    """What the versions state; once, where all of them determine the same."""
-    same = len({version.determination for version in determination.versions}) == 1
-    said = determination.versions[:1] if same else determination.versions
-    return " ".join(version.statement for version in said)
+    """What the versions state: once where all determine the same, else each with its days."""
+    versions = determination.versions
+    if len({version.determination for version in versions}) == 1:
+        return versions[0].statement
+    return " ".join(
+        f"{version.summary_among[:1].upper()}{version.summary_among[1:]}: {version.statement}" for version in versions
+    )
 
 
 def detail_of(group: Sequence[Determination]) -> str:

@@ -106,7 +106,7 @@ def _card(group: list[Determination], version: CrdVersion, how: Presentation) ->
     card: dict[str, Any] = {
         "uuid": how.new_id(),
         "summary": certain if is_certain else possible,
-        "indicator": "warning" if is_certain else "info",
+        "indicator": "warning" if is_certain and _concerns_payment(first) else "info",
         "detail": detail_of(group),
         "source": {
             "label": document.source_label,
@@ -124,6 +124,11 @@ def _card(group: list[Determination], version: CrdVersion, how: Presentation) ->
         shape = references if version == "2.0" else [{"reference": reference} for reference in references]
         card["extension"] = {"davinci-crd.associated-resource": shape}
     return card
+
+
+def _concerns_payment(determination: Determination) -> bool:
+    """May payment be affected, so that the card is a warning (CRD 2.2.1 resp-1)? Not where every version covers it."""
+    return any(version.covered != "covered" for version in determination.versions)
 
 
 def _links(determination: Determination, public_url: str) -> list[dict[str, str]]:

@@ -17,14 +17,14 @@ import msgspec
 from .effort import Effort
 from .errors import BadRequest, ConstraintBroken, DataUnavailable
 from .fhir import Resource, as_object, decode, reference_tail
-from .gathering import Coverages, Sent, is_beyond_use, orders_referred_to
+from .gathering import Asked, Coverages, Sent, is_beyond_use, orders_referred_to
 from .hook_request import HookRequest
 from .membership import CoverageReading, Insurer, Membership
 from .needs import Fetched, Need
 from .order_title import order_title
 from .policy import CoverageNames, Policy, PolicyVersion
 from .recognition import Answer, Recognition, may_concern, recognise
-from .service_dates import ServiceDates, service_dates
+from .service_dates import ServiceDates, service_dates, together
 from .trial import trial_shown
 
 #: Why a coverage assertion says what it says.
@@ -40,7 +40,7 @@ class Reading(msgspec.Struct, frozen=True):
     recognition: Recognition | None = None
     dates: ServiceDates | None = None
     versions: tuple[PolicyVersion, ...] = ()
-    appointment: Resource | None = None
+    appointments: tuple[Resource, ...] = ()
 
     @property
     def is_recognised(self) -> bool:
@@ -111,13 +111,15 @@ class Circumstances(msgspec.Struct, frozen=True):
 
 def decide(request: HookRequest, given: Circumstances) -> Generator[Need, Fetched, Decision]:
     """Decide one call. Raises BadRequest, DataUnavailable or ConstraintBroken where CRD asks for an error."""
+    if not request.configuration.coverage_info:  # the client wants nothing: nothing is looked at, and nothing asked for
+        return Decision(request)
     sent: Sent | None = None
-    pairs: list[tuple[Resource, Resource | None]] = [(order, None) for order in request.orders]
+    pairs: list[Asked] = [(order, ()) for order in request.orders]
     if request.order_references:
         sent = _sent(request)
         pairs = yield from orders_referred_to(request, sent)
     effort = Effort()
-    readings = tuple(_read_order(order, appointment, request, given, effort) for order, appointment in pairs)
+    readings = tuple(_read_order(order, booked, request, given, effort) for order, booked in pairs)
     if not any(reading.is_recognised for reading in readings) and not given.answer_unmatched:
         return Decision(request, readings)
     coverages = Coverages(request, sent or _sent(request), given.zone)
@@ -132,7 +134,7 @@ def decide(request: HookRequest, given: Circumstances) -> Generator[Need, Fetche
             determinations += [determined] if determined else []
         elif given.answer_unmatched and is_live(reading) and not _is_anothers(_body(reading.order), request):
             found = yield from coverages.on(*_dates_and_names(reading, given, effort))
-            member = next((each for each in found if each.counts and each.membership is Membership.MEMBER), None)
+            member = _member([each for each in found if each.counts])
             unmatched += [(reading, member)] if member and member.coverage.reference else []
     return Decision(request, readings, tuple(seen), tuple(determinations), tuple(unmatched))
 
@@ -144,22 +146,26 @@ def _sent(request: HookRequest) -> Sent:
 def _dates_and_names(reading: Reading, given: Circumstances, effort: Effort) -> tuple[ServiceDates, CoverageNames]:
     """By what the Coverages of an order are read; an order that no policy is about goes by the first policy's payer."""
     policy = reading.policy or given.policies[0]
-    return reading.dates or _dates(reading.order, reading.appointment, given, effort), policy.document.coverage
+    return reading.dates or _dates(reading.order, reading.appointments, given, effort), policy.document.coverage
 
 
-def _dates(order: Resource, appointment: Resource | None, given: Circumstances, effort: Effort) -> ServiceDates:
-    return service_dates(_body(order), given.today, given.zone, effort.body(appointment) if appointment else None)
+def _dates(order: Resource, booked: tuple[Resource, ...], given: Circumstances, effort: Effort) -> ServiceDates:
+    """The days of service: those of all ``booked`` appointments, or those that the order states by itself."""
+    body = _body(order)
+    if not booked:
+        return service_dates(body, given.today, given.zone, None)
+    return together([service_dates(body, given.today, given.zone, effort.body(each)) for each in booked])
 
 
 def _read_order(
-    order: Resource, appointment: Resource | None, request: HookRequest, given: Circumstances, effort: Effort
+    order: Resource, booked: tuple[Resource, ...], request: HookRequest, given: Circumstances, effort: Effort
 ) -> Reading:
     """Recognise one order and date it. An order without any trigger word of a policy is not even parsed."""
     if order.resource_type != "ServiceRequest":
         return Reading(order, passed_over=f"a {order.resource_type} is not read: the policies are about ServiceRequests")
     concerned = [policy for policy in given.policies if may_concern(order.raw, policy.vocabulary)]
     if not concerned:
-        return Reading(order, appointment=appointment)
+        return Reading(order, appointments=booked)
     effort.spend_reading(order)
     body = decode(order.raw, order.place)
     if _is_anothers(body, request):
@@ -169,9 +175,9 @@ def _read_order(
         key=lambda found: [Answer.NO, Answer.POSSIBLY, Answer.YES].index(found[1].answer),
     )
     if recognition.answer is Answer.NO:
-        return Reading(order, policy=policy, recognition=recognition, appointment=appointment)
-    dates = _dates(order, appointment, given, effort)
-    return Reading(order, None, policy, recognition, dates, policy.versions_over(dates.spans), appointment)
+        return Reading(order, policy=policy, recognition=recognition, appointments=booked)
+    dates = _dates(order, booked, given, effort)
+    return Reading(order, None, policy, recognition, dates, policy.versions_over(dates.spans), booked)
 
 
 def _body(order: Resource) -> Mapping[str, Any]:
@@ -189,14 +195,14 @@ def _determine(
 ) -> Determination | None:
     """What is said of one recognised order, or None where the patient is insured otherwise."""
     counting = [each for each in coverages if each.counts]
-    member = next((each for each in counting if each.membership is Membership.MEMBER), None)
+    member = _member(counting)
     assertion: Assertion | None = "determined" if member else None
     pointed_at = member
     if request.version == "2.2":
         pointed_at, assertion = _strictly(coverages, had)
     elif member is None and counting and all(each.membership is Membership.OTHER for each in counting):
         return None
-    if request.version == "2.2" and pointed_at is None and assertion is None and _is_other_product(counting):
+    if request.version == "2.2" and pointed_at is None and assertion is None and _is_other_product(counting or coverages):
         return None
     body = decode(reading.order.raw, reading.order.place)
     issues: tuple[str, ...] = ()
@@ -215,6 +221,12 @@ def _determine(
         trial_shown(body, reading.order.raw),
         issues,
     )
+
+
+def _member(counting: list[CoverageReading]) -> CoverageReading | None:
+    """The Coverage of ours that is answered for: the same one whatever the order in which several were sent."""
+    members = [each for each in counting if each.membership is Membership.MEMBER]
+    return min(members, key=lambda each: each.coverage.reference or "~", default=None)
 
 
 def _is_other_product(counting: list[CoverageReading]) -> bool:
@@ -236,8 +248,8 @@ def _strictly(coverages: list[CoverageReading], had: Coverages) -> tuple[Coverag
     counting = [each for each in coverages if each.counts]
     if not counting:
         only = coverages[0] if len(coverages) == 1 else None
-        if only and only.inactive and only.membership is Membership.MEMBER and not is_beyond_use(only):
-            return only, "no-active-coverage"
+        if only and only.inactive and only.insurer is Insurer.OURS and not is_beyond_use(only):
+            return (None, None) if only.membership is Membership.OTHER else (only, "no-active-coverage")
         raise BadRequest(place, "no Coverage of this patient counts on the date of service", _SEND_COVERAGE)
     if len(counting) > 1:
         raise BadRequest(place, "several Coverages of this patient count on the date of service", _SEND_COVERAGE)

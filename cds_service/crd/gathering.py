@@ -82,10 +82,17 @@ class Sent:
         return [each for each in self.resources if each.resource_type == resource_type]
 
 
-def orders_referred_to(request: HookRequest, sent: Sent) -> Generator[Need, Fetched, list[tuple[Resource, Resource | None]]]:
-    """The ServiceRequests that the context refers to, from the prefetch or by a read, each with its appointment."""
+#: An order, and the appointments based on it that it is answered for together.
+Asked = tuple[Resource, tuple[Resource, ...]]
+
+
+def orders_referred_to(request: HookRequest, sent: Sent) -> Generator[Need, Fetched, list[Asked]]:
+    """The ServiceRequests that the context refers to, from the prefetch or by a read, with their appointments.
+
+    CRD 2.0.1 answers on the Appointment, so there each appointment is answered by itself; 2.2.1 on the order.
+    """
     by_reference = {(order.resource_type, order.id): order for order in sent.of("ServiceRequest")}
-    pairs: list[tuple[Resource, Resource | None]] = []
+    pairs: list[Asked] = []
     technical = False
     for index, reference in enumerate(request.order_references):
         order = by_reference.get(reference)
@@ -95,7 +102,8 @@ def orders_referred_to(request: HookRequest, sent: Sent) -> Generator[Need, Fetc
             if fetched.raw is not None:
                 order = resource(fetched.raw, f"context.{request.hook.orders_in}[{index}]")
         if order is not None and (order.resource_type, order.id) == reference:
-            pairs.append((order, request.appointments.get(reference)))
+            booked = request.appointments.get(reference, ())
+            pairs += [(order, (each,)) for each in booked] if booked and request.version == "2.0" else [(order, booked)]
     if not pairs and (technical or "serviceRequests" not in sent.answered):
         raise DataUnavailable(
             "prefetch.serviceRequests",

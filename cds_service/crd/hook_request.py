@@ -18,6 +18,7 @@ from .hooks import CRD_VERSIONS, HOOK_NAMES, CrdVersion, Hook
 #: More orders than this in one call are refused: no order entry signs so many, and each costs a reading.
 MAX_ORDERS = 1000
 
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}", re.ASCII)
 _NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 
 
@@ -43,7 +44,7 @@ class HookRequest(msgspec.Struct, frozen=True):
 
     ``orders`` are the draft orders that the hook is about (order-sign, order-select), in the order they came. For
     order-dispatch and appointment-book ``order_references`` are the ServiceRequests that the context refers to, as
-    (type, id), and ``appointments`` maps each of them to the appointment based on it.
+    (type, id), and ``appointments`` maps each of them to the appointments that are based on it.
     """
 
     hook: Hook
@@ -55,7 +56,7 @@ class HookRequest(msgspec.Struct, frozen=True):
     orders: tuple[Resource, ...]
     prefetch: Mapping[str, msgspec.Raw]
     order_references: tuple[tuple[str, str], ...] = ()
-    appointments: Mapping[tuple[str, str], Resource] = {}
+    appointments: Mapping[tuple[str, str], tuple[Resource, ...]] = {}
     other_resources: tuple[str, ...] = ()
 
 
@@ -258,8 +259,8 @@ def _dispatched(raw: msgspec.Raw) -> dict[str, Any]:
 
 def _appointments(raw: msgspec.Raw) -> dict[str, Any]:
     context: _AppointmentContext = _parse(_appointment_contexts, raw, "context")
-    booked: dict[tuple[str, str], Resource] = {}
-    count = 0
+    booked: dict[tuple[str, str], tuple[Resource, ...]] = {}
+    count = based = 0
     for found in bundle_resources(_bundle(context.appointments, "context.appointments")):
         if found.resource_type != "Appointment":
             continue
@@ -268,8 +269,9 @@ def _appointments(raw: msgspec.Raw) -> dict[str, Any]:
             raise _too_many("context.appointments")
         based_on = as_list(decode(found.raw, found.place).get("basedOn"))
         for reference in _service_requests([as_object(each).get("reference") for each in based_on]):
-            booked.setdefault(reference, found)
-        if len(booked) > MAX_ORDERS:
+            booked[reference] = (*booked.get(reference, ()), found)
+            based += 1
+        if based > MAX_ORDERS:
             raise _too_many("context.appointments")
     return {
         "patient_id": bare_id(context.patient_id),
@@ -281,8 +283,13 @@ def _appointments(raw: msgspec.Raw) -> dict[str, Any]:
 
 def _service_requests(references: list[Any]) -> tuple[tuple[str, str], ...]:
     """The distinct ServiceRequests among ``references``, as (type, id), in the order given."""
-    tails = (reference_tail(reference) for reference in references)
+    tails = (reference_tail(reference) or _bare(reference) for reference in references)
     return tuple(dict.fromkeys(tail for tail in tails if tail and tail[0] == "ServiceRequest"))
+
+
+def _bare(reference: Any) -> tuple[str, str] | None:
+    """A reference that is an id and nothing else, as some clients write one, is taken for a ServiceRequest's."""
+    return ("ServiceRequest", reference) if isinstance(reference, str) and _ID.fullmatch(reference) else None
 
 
 def _too_many(place: str) -> TooLarge:

@@ -232,13 +232,18 @@ class _Payor(msgspec.Struct, frozen=True):
     to_read: tuple[str, str] | None = None
 
 
+def _each(value: Any) -> list[Any]:
+    """The elements of a list; an object where a list belongs, as some clients send one, is its only element."""
+    return [value] if isinstance(value, dict) else as_list(value)[:MOST]
+
+
 def _payors(body: Mapping[str, Any], organizations: Mapping[tuple[str, str], Mapping[str, Any]]) -> Iterator[_Payor]:
     contained = {
         f"#{each['id']}": each
         for each in as_list(body.get("contained"))
         if isinstance(each, dict) and isinstance(each.get("id"), str)
     }
-    for payor in as_list(body.get("payor"))[:MOST]:
+    for payor in _each(body.get("payor")):
         payor = as_object(payor)
         reference = payor.get("reference")
         tail = reference_tail(reference)
@@ -264,7 +269,7 @@ def _class_names(body: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
 
     Where a plan has no name its value stands in, if it reads like words; else that is a code, and may stand for any plan.
     """
-    for each in as_list(body.get("class"))[:MOST]:
+    for each in _each(body.get("class")):
         each = as_object(each)
         concept = as_object(each.get("type"))
         said = (concept.get("text"), *(coding.get("code") for coding in islice(codings(concept), MOST)))
@@ -298,10 +303,12 @@ def _identify(body: Mapping[str, Any], payors: list[_Payor], names: _Names) -> t
     if Insurer.OTHER in insurers:
         return Insurer.OTHER, Membership.OTHER, "its payor is another insurer, or the like-named product of another state"
     all_words = [_words(text) for payor in payors for text in (*payor.texts, *payor.hints)] + product_words
-    is_plan = any(_has(words, names.plan) for words in all_words)
+    is_plan = any(_has(words, names.plan) and not _is_elsewhere(words, names) for words in all_words)
     if Insurer.OURS in insurers:
         if is_plan:
             return Insurer.OURS, Membership.MEMBER, "payor and plan are ours"
+        if any(_is_elsewhere(words, names) for words in product_words):
+            return Insurer.OURS, Membership.OTHER, "our insurer, but it names the like-named product of another state"
         if any(_has(words, names.other_plans) for words in all_words) or any(
             is_name and _names_a_plan(words, names) for is_name, words in classes
         ):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -124,6 +124,18 @@ def service_dates(
         if reading.spans:
             return ServiceDates(tuple(sorted(set(reading.spans))), source, source == "authoredOn", reading.partial, tuple(notes))
     return ServiceDates((Span(today, today),), "today", assumed=True, notes=tuple(notes))
+
+
+def together(dates: Sequence[ServiceDates]) -> ServiceDates:
+    """Several dates of one service, at least one, as one: all days, all notes; an assumption if any rests on one."""
+    first = next((each for each in dates if not each.assumed), dates[0])
+    return ServiceDates(
+        tuple(sorted({span for each in dates for span in each.spans})),
+        first.source,
+        any(each.assumed for each in dates),
+        any(each.partial for each in dates),
+        tuple(dict.fromkeys(note for each in dates for note in each.notes)),
+    )
 
 
 def _readings(order: Mapping[str, Any], zone: ZoneInfo, appointment: Mapping[str, Any]) -> Iterator[tuple[Source, _Reading]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from .annotation import ASSERTION_PREFIX, annotate, may_bear_earlier, replace_earlier
+from .annotation import ASSERTION_PREFIX, annotate, bears_other, may_bear_earlier, replace_earlier
 from .coverage_information import Children, determined, unmatched, withdrawn
 from .determination import Decision, Determination, Reading, is_live
 from .fhir import Resource, reference_tail
@@ -86,6 +86,8 @@ class SystemActions:
         carrier = self._carrier(reading)
         if carrier.id and coverage and self.how.asserting:
             children = unmatched(self.version)
+            if bears_other(carrier, children):  # an answer that no longer fits is withdrawn, by ``withdraw_outgrown``
+                return
             written = self._write(carrier, coverage, children, "Add coverage information to the order (not evaluated)")
             self._note(reading, "not-evaluated", children, [written[0]] if written else [])
 
@@ -117,7 +119,7 @@ class SystemActions:
 
     def _carrier(self, reading: Reading) -> Resource:
         """What is written on: the order; in CRD 2.0.1's appointment-book the Appointment (2.2.1: the order, FHIR-50318)."""
-        return reading.appointment if reading.appointment and self.version == "2.0" else reading.order
+        return reading.appointments[0] if reading.appointments and self.version == "2.0" else reading.order
 
     def _write(self, carrier: Resource, coverage: str, children: Children, what: str) -> tuple[str, bool] | None:
         """The assertion id that ``carrier`` then bears, and whether it is new; None if it cannot be written on.

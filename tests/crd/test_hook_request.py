@@ -385,7 +385,12 @@ def test_order_dispatch_needs_no_user() -> None:
 
 
 def test_dispatched_orders_of_other_kinds_are_no_error() -> None:
-    assert parse(dispatch_body(dispatchedOrders=["DeviceRequest/d1", "", "x"]), "order-dispatch-crd").order_references == ()
+    assert parse(dispatch_body(dispatchedOrders=["DeviceRequest/d1", "", "#x"]), "order-dispatch-crd").order_references == ()
+
+
+def test_a_dispatched_order_given_by_its_bare_id_is_taken_for_a_service_request() -> None:
+    found = parse(dispatch_body(dispatchedOrders=["s1"]), "order-dispatch-crd").order_references
+    assert found == (("ServiceRequest", "s1"),)
 
 
 def test_more_dispatched_orders_than_are_read_are_refused() -> None:
@@ -403,7 +408,8 @@ def test_an_appointments_orders_are_those_it_is_based_on() -> None:
         book_body({"resourceType": "Patient"}, first, appointment("ServiceRequest/s2", id="a2")), "appointment-book-crd"
     )
     assert found.order_references == (("ServiceRequest", "s1"), ("ServiceRequest", "s2"))
-    assert [found.appointments[each].id for each in found.order_references] == ["a1", "a1"]
+    booked = [[each.id for each in found.appointments[reference]] for reference in found.order_references]
+    assert booked == [["a1"], ["a1", "a2"]]
 
 
 @pytest.mark.parametrize(
