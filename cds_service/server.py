@@ -6,14 +6,17 @@ that died and serves the metrics.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import multiprocessing
+import os
 import shlex
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +45,9 @@ _AT_ONCE = 10.0
 
 #: Reading and validating an order makes thousands of objects and hardly a cycle: look for those less often than every 700.
 _GARBAGE = (20_000, 20, 20)
+
+#: linux/prctl.h
+_PR_SET_PDEATHSIG = 1
 
 _log = structlog.get_logger(__name__)
 
@@ -125,6 +131,7 @@ def _make_worker(settings: Settings, public_url: str, policies: tuple[Policy, ..
     from cds_service.services import Services
     from cds_service.wsgi_bridge import WsgiBridge
 
+    _end_with_parent()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that closes tells the parent, which stops the workers in order
     app = create_app(settings, public_url=public_url, policies=policies, store=store)
     parts: Services = app.extensions["cds_service"]
@@ -135,6 +142,19 @@ def _make_worker(settings: Settings, public_url: str, policies: tuple[Policy, ..
     gc.freeze()
     gc.set_threshold(*_GARBAGE)
     return WsgiBridge(app.wsgi_app, max_body=settings.max_body, refusal=_refusal, on_stop=store.close)
+
+
+def _end_with_parent() -> None:
+    """Have Linux send this worker SIGTERM when its parent dies: an orphan would hold the port against the next start."""
+    # Until granian takes signals in, as it does before it serves, the parent's handler would swallow it here.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+    if parent is None or sys.platform != "linux":
+        return
+    with suppress(OSError, AttributeError):  # a C library without prctl: as on other systems
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent.pid:  # it died before that
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _refusal(status: int, sentence: str) -> bytes:

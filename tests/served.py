@@ -78,9 +78,9 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path, *, workers: int = 1, **settings: str) -> Iterator[Served]:
+def serving(folder: Path, *, workers: int = 1, port: int | None = None, **settings: str) -> Iterator[Served]:
     """Start the service with its records in ``folder``, and stop it in the end."""
-    port, metrics_port = free_port(), free_port()
+    port, metrics_port = port or free_port(), free_port()
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CDS_SERVICE_")}
     served = Served(port, metrics_port, None, folder)  # type: ignore[arg-type]
     environment = {

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -134,6 +135,32 @@ def test_stopping_finishes_the_answers_in_progress_and_keeps_their_records(tmp_p
         store = open_store(load_settings(database_url=served.database_url))
         assert store.count(None, None) == 2
         store.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
+def test_when_the_parent_is_killed_its_workers_stop_in_order_and_the_service_can_be_started_again(tmp_path: Path) -> None:
+    with serving(tmp_path, workers=2) as served:
+        workers = served.workers()
+        assert len(workers) == 2
+        assert served.ask(body=NOT_OURS)[0] == 200  # kept within a second, that is in the end by the stopping
+        served.process.kill()
+        served.process.wait(5)
+        until(lambda: not any(is_running(worker) for worker in workers), "the workers to end", seconds=5)
+        store = open_store(load_settings(database_url=served.database_url))
+        assert store.count(None, None) == 1
+        store.close()
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(("127.0.0.1", served.port))
+        with serving(tmp_path, workers=1, port=served.port) as again:
+            assert answers(again)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_a_port_that_is_taken_stops_the_start_with_a_cure(served: Served, tmp_path: Path) -> None:
