@@ -191,6 +191,23 @@ def test_replay_by_a_policy_file_that_is_lost_goes_on_with_the_others_and_ends_w
     assert "the policy file blue-advantage-177 of then" in result.stderr
 
 
+@pytest.mark.requirement("found-37")
+@pytest.mark.parametrize("depth", [100, 300, 400, 440])
+def test_replay_decides_an_order_nested_deep_again_like_any_other(file: Path, depth: int) -> None:
+    settings = examples.settings(records=True, database_url=f"sqlite:///{file}", records_keys=KEY)
+    store = open_store(settings)
+    nested: dict[str, Any] = {"url": "http://example.org/leaf", "valueString": "leaf"}
+    for _ in range(depth):
+        nested = {"url": "http://example.org/nested", "extension": [nested]}
+    answer = Service(settings, store).call(fresh(order_sign({**order(), "extension": [nested]})))
+    store.close()
+    assert answer.status == 200
+    assert b"leaf" in answer.raw
+    result = run(file, "replay", "--from", "2026-11-22")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.endswith("5 of 5 answers are the same\n")
+
+
 def test_replay_of_what_is_not_kept_is_one_line_and_status_2(kept: Kept) -> None:
     assert "no such call is kept" in refused(kept.file, "replay", "BCBSAL-CRD-unknown", run=run)
     assert "no such call is kept" in refused(kept.file, "replay", "--to", "2026-11-21")

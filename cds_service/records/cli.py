@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
-from cds_service.records import RecordsError, RecordsMisconfigured, Store, open_store, upgrade_database
+from cds_service.records import RecordsError, RecordsUnavailable, Store, open_store, upgrade_database
 from cds_service.records.measures import Measure
 from cds_service.records.record import CallRecord
 from cds_service.records.replay import Decide, replay
@@ -115,30 +115,39 @@ def _replay(tools: _Tools, name: str | None, start: datetime | None, end: dateti
     """
     if name is None and start is None and end is None:
         raise click.UsageError("name an id, or a span by --from and --to")
-    same = differing = undecided = 0
+    same = differing = 0
+    undecided: list[str] = []
+
+    def pass_over(error: Exception, what: str = "") -> None:
+        # One call that cannot be decided must not hide what has become of the others. Only our own errors quote no record.
+        reason = str(error) if isinstance(error, RecordsError) else f"cannot be decided again ({type(error).__name__})"
+        undecided.append(what)
+        click.echo(f"cds-service: {what}{reason}", err=True)
+
     with tools.store() as store:
-        calls: Iterable[CallRecord] = (found.call for found in store.find(name)) if name else store.calls(*tools.span(start, end))
+        span = tools.span(start, end)
+        calls: Iterable[CallRecord] = (found.call for found in store.find(name)) if name else store.calls(*span, pass_over)
         for call in calls:
             try:
                 differs = _told_differences(store, call, tools.decide)
-            except RecordsMisconfigured as error:
-                # One call whose policy file is lost must not hide what has become of the others.
-                click.echo(f"cds-service: {call.call_id}: {error}", err=True)
-                undecided += 1
+            except RecordsUnavailable:
+                raise
+            except Exception as error:  # what was kept by another version, or is nested too deep
+                pass_over(error, f"{call.call_id}: ")
                 continue
             differing += differs
             same += not differs
-        if not (total := same + differing + undecided):
+        if not (total := same + differing + len(undecided)):
             raise RecordsError("no such call is kept")
-    click.echo(f"{same} of {total} answers are the same" + (f", {undecided} cannot be decided again" if undecided else ""))
+    click.echo(f"{same} of {total} answers are the same" + (f", {len(undecided)} cannot be decided again" if undecided else ""))
     sys.exit(1 if differing else 2 if undecided else 0)
 
 
 def _told_differences(store: Store, call: CallRecord, decide: Decide) -> bool:
     differences = replay(call, store.policy_files(call.policy_hashes), decide)
-    click.echo(f"{call.call_id} {call.at:%Y-%m-%dT%H:%M:%SZ}: {'differs' if differences else 'the same answer'}")
-    for difference in differences:
-        click.echo(f"  {difference.place or 'the whole body'}: was {_short(difference.then)}, is {_short(difference.now)}")
+    lines = [f"{call.call_id} {call.at:%Y-%m-%dT%H:%M:%SZ}: {'differs' if differences else 'the same answer'}"]
+    lines += [f"  {one.place or 'the whole body'}: was {_short(one.then)}, is {_short(one.now)}" for one in differences]
+    click.echo("\n".join(lines))
     return bool(differences)
 
 

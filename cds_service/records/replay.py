@@ -18,6 +18,8 @@ from cds_service.records.record import CallRecord
 Decide = Callable[["ReplayInput"], bytes]
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+#: Characters shown before the place where two texts differ.
+_BEFORE = 40
 # Numbers stay text: 1.10 and 1.1 are different answers where an order is echoed.
 _decoder = msgspec.json.Decoder(float_hook=str)
 
@@ -74,24 +76,20 @@ def replay(call: CallRecord, policies: dict[str, bytes], decide: Decide) -> list
 
 
 def compare(then: bytes, now: bytes, fixed: frozenset[str] = frozenset()) -> list[Difference]:
-    """How two response bodies differ, apart from ids made anew; ids in ``fixed`` count as they are."""
-    before, after = _read(then), _read(now)
-    if isinstance(before, bytes) or isinstance(after, bytes):
-        return [] if then == now else [Difference("", _text(then), _text(now))]
-    return list(_differences(_without_ids(before, fixed, {}), _without_ids(after, fixed, {}), ""))
+    """How two response bodies differ, apart from ids made anew; ids in ``fixed`` count as they are.
+
+    What is no JSON, or nested too deep to be walked through, is compared as text, and told from where it first differs.
+    """
+    try:
+        before, after = _decoder.decode(then), _decoder.decode(now)
+        return list(_differences(_without_ids(before, fixed, {}), _without_ids(after, fixed, {}), ""))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _text_differences(_numbered(_text(then), fixed, {}), _numbered(_text(now), fixed, {}))
 
 
 def _known_ids(call: CallRecord) -> frozenset[str]:
     # An id that came with the request was not made by the answer.
     return frozenset(found.lower() for found in _UUID.findall(_text(call.request)))
-
-
-def _read(body: bytes) -> Any:
-    """The JSON value of ``body``; ``body`` itself when it is none."""
-    try:
-        return _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return body
 
 
 def _text(body: bytes) -> str:
@@ -104,14 +102,23 @@ def _without_ids(value: Any, fixed: frozenset[str], seen: dict[str, str]) -> Any
         return {key: _without_ids(item, fixed, seen) for key, item in value.items()}
     if isinstance(value, list):
         return [_without_ids(item, fixed, seen) for item in value]
-    if not isinstance(value, str):
-        return value
+    return _numbered(value, fixed, seen) if isinstance(value, str) else value
 
+
+def _numbered(text: str, fixed: frozenset[str], seen: dict[str, str]) -> str:
     def number(match: re.Match[str]) -> str:
         found = match.group().lower()
         return match.group() if found in fixed else seen.setdefault(found, f"<id {len(seen) + 1}>")
 
-    return _UUID.sub(number, value)
+    return _UUID.sub(number, text)
+
+
+def _text_differences(then: str, now: str) -> list[Difference]:
+    if then == now:
+        return []
+    same = next((at for at, (one, other) in enumerate(zip(then, now, strict=False)) if one != other), min(len(then), len(now)))
+    start = max(0, same - _BEFORE)
+    return [Difference("", then[start:], now[start:])]
 
 
 def _differences(then: Any, now: Any, place: str) -> Iterator[Difference]:

@@ -21,7 +21,7 @@ from cds_service.records import database, export, feedback, lookup, measures, ta
 from cds_service.records.driver import Driver
 from cds_service.records.encryption import Keyring
 from cds_service.records.later import LaterWriter
-from cds_service.records.record import CallRecord, FoundCall, RecordsUnavailable
+from cds_service.records.record import CallRecord, FoundCall, RecordsUnavailable, RecordUnreadable
 from cds_service.records.together import TogetherWriter
 from cds_service.records.tokens import TokenWriter
 from cds_service.records.writer import CallWriter
@@ -132,11 +132,23 @@ class Store:
         """
         return lookup.find(self._here.engine, self._keyring, name, limit)
 
-    def calls(self, start: datetime | None, end: datetime | None) -> Iterator[CallRecord]:
-        """Every call of a span (``start`` inclusive, ``end`` not), oldest first. Raises as ``find``."""
+    def calls(
+        self, start: datetime | None, end: datetime | None, on_unreadable: Callable[[RecordUnreadable], None] | None = None
+    ) -> Iterator[CallRecord]:
+        """Every call of a span (``start`` inclusive, ``end`` not), oldest first. Raises as ``find``.
+
+        With ``on_unreadable`` a record that cannot be opened is told to it and passed over.
+        """
         for rows in lookup.pages(self._here.engine, start, end, sealed=True):
             for row in rows:
-                yield lookup.opened(self._keyring, row)
+                try:
+                    call = lookup.opened(self._keyring, row)
+                except RecordUnreadable as error:
+                    if on_unreadable is None:
+                        raise
+                    on_unreadable(error)
+                else:
+                    yield call
 
     def count(self, start: datetime | None, end: datetime | None) -> int:
         """How many calls came in during a span (``start`` inclusive, ``end`` not). Raises RecordsUnavailable."""

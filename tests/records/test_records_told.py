@@ -191,6 +191,15 @@ class TestReplay:
     def test_any_other_difference_is_told_at_its_place(self, then: bytes, now: bytes, places: list[str]) -> None:
         assert [one.place for one in compare(then, now)] == places
 
+    @pytest.mark.parametrize("depth", [300, 500, 900, 5000])
+    def test_answers_nested_too_deep_to_walk_through_are_compared_as_text(self, depth: int) -> None:
+        def deep(uuid: int, word: bytes) -> bytes:
+            return b'{"cards": [], "a": ' + b"[" * depth + self.answer(uuid, uuid, 9) + b"]" * depth + b', "b": "%s"}' % word
+
+        assert compare(deep(1, b"x"), deep(2, b"x")) == []
+        (one,) = compare(deep(1, b"x"), deep(2, b"y"))
+        assert (one.then[-3:], one.now[-3:]) == ('x"}', 'y"}') if one.place == "" else (one.then, one.now) == ("x", "y")
+
     def test_the_decision_gets_what_was_kept_and_the_policy_file_by_its_hash(self, store: Store) -> None:
         hashes = store.keep_policies({"blue-advantage-177": b"title = 'one'", "other": b"x = 1"})
         assert store.keep_policies({"blue-advantage-177": b"title = 'two'"}) != hashes
@@ -259,6 +268,34 @@ class TestTheCommandLine:
         result = run("replay", "--from", "2026-03-10", "--to", "2026-03-10")
         assert (result.exit_code, "1 of 2 answers are the same" in result.output) == (1, True)
         assert "cards: was [1], is []" in result.output
+
+    @pytest.mark.parametrize("error", [RecursionError("deep"), KeyError("Ramona-Quill"), ValueError("Ramona-Quill")])
+    def test_replay_names_a_call_that_cannot_be_decided_and_goes_on(
+        self, settings: Settings, call: CallRecord, store: Store, error: Exception
+    ) -> None:
+        odd = a_call(a_determination(), at=DAY - timedelta(seconds=1), request=b"odd")
+        store.record_now(odd)
+
+        def decide(given: ReplayInput) -> bytes:
+            if given.request == b"odd":
+                raise error
+            return b'{"cards": [{"summary": "same"}]}'
+
+        words = ["replay", "--from", "2026-03-10", "--to", "2026-03-10"]
+        result = CliRunner().invoke(records_group(lambda: settings, decide), words)
+        assert result.exit_code == 2
+        assert "1 of 2 answers are the same, 1 cannot be decided again" in result.stdout
+        assert result.stderr == f"cds-service: {odd.call_id}: cannot be decided again ({type(error).__name__})\n"
+
+    def test_replay_passes_over_a_record_that_does_not_open(
+        self, run: Callable[..., Any], call: CallRecord, store: Store, rows: Rows
+    ) -> None:
+        store.record_now(a_call(a_determination(), at=DAY - timedelta(seconds=1), client="spoilt"))
+        rows("UPDATE calls SET key_id = 'lost' WHERE client = 'spoilt'")
+        result = run("replay", "--from", "2026-03-10", "--to", "2026-03-10")
+        assert result.exit_code == 2
+        assert "1 of 2 answers are the same, 1 cannot be decided again" in result.stdout
+        assert "is sealed with key 'lost'" in result.stderr
 
     def test_a_day_is_the_plans_day_and_the_last_one_is_inclusive(self, run: Callable[..., Any], store: Store) -> None:
         # March 10 in Alabama ends at 05:00 UTC on March 11.
