@@ -67,11 +67,47 @@ class _Resource(msgspec.Struct):
 _decode_resource = msgspec.json.Decoder(_Resource).decode
 
 
+class _Slots:
+    """How many fetches may be under way: over all servers, and on each."""
+
+    def __init__(self, total: int, patience: float) -> None:
+        self._total, self._patience = total, patience
+        self._under_way = threading.BoundedSemaphore(total)
+        self._of_origin: dict[str, tuple[threading.BoundedSemaphore, threading.BoundedSemaphore]] = {}
+        self._lock = threading.Lock()
+
+    def acquire(self, origin: str) -> bool:
+        """Take a place for ``origin``, waiting a little where others are asking it; False if there is none."""
+        admitted, sent = self._places(origin)
+        if not self._under_way.acquire(blocking=False):
+            return False
+        if admitted.acquire(blocking=False):
+            if sent.acquire(timeout=self._patience):
+                return True
+            admitted.release()
+        self._under_way.release()
+        return False
+
+    def release(self, origin: str) -> None:
+        """Give the place back."""
+        for places in (*reversed(self._places(origin)), self._under_way):
+            places.release()
+
+    def _places(self, origin: str) -> tuple[threading.BoundedSemaphore, threading.BoundedSemaphore]:
+        """Those admitted and those sent. Origins are the operator's, so they are few."""
+        with self._lock:
+            if origin not in self._of_origin:
+                few, most = max(1, self._total // 2), max(1, self._total * 3 // 4)
+                self._of_origin[origin] = (threading.BoundedSemaphore(most), threading.BoundedSemaphore(few))
+            return self._of_origin[origin]
+
+
 class FhirClient:
     """Opens sessions on FHIR servers that are allowed; shared by all threads.
 
-    ``max_concurrent`` requests may be under way at once; a further one fails at once as ``busy``. Keep it below the
-    number of worker threads: then a slow FHIR server cannot hold up calls that fetch nothing.
+    ``max_concurrent`` requests may be under way or waiting at once, of them three quarters on one server, and half of them
+    are sent to it at once; a further one fails as ``busy``. Keep it below the number of worker threads: then slow FHIR
+    servers hold up neither calls that fetch nothing nor those that fetch from another server.
     """
 
     def __init__(
@@ -79,7 +115,7 @@ class FhirClient:
         settings: Settings,
         *,
         on_fetch: OnFetch | None = None,
-        max_concurrent: int = 4,
+        max_concurrent: int = 24,
         resolve: Resolve = system_resolve,
         now: Clock = time.monotonic,
         tls: ssl.SSLContext | None = None,
@@ -88,7 +124,7 @@ class FhirClient:
         self.private_hosts = settings.private_hosts
         self.fetch_budget = settings.fetch_budget
         self.on_fetch: OnFetch = on_fetch or (lambda outcome, seconds: None)
-        self.slots = threading.BoundedSemaphore(max_concurrent)
+        self.slots = _Slots(max_concurrent, patience=self.fetch_budget / 4)
         self.resolve = resolve
         self.now = now
         self.tls = tls
@@ -185,11 +221,12 @@ class FhirSession:
     def _get(self, url: str) -> bytes:
         if self._requests_left <= 0:
             raise FetchFailed("too-many")
-        if not self._client.slots.acquire(blocking=False):
-            self._client.on_fetch("busy", 0.0)
+        start = self._client.now()
+        slots, origin = self._client.slots, self._target.origin
+        if not slots.acquire(origin):
+            self._client.on_fetch("busy", self._client.now() - start)
             raise FetchFailed("busy")
         self._requests_left -= 1
-        start = self._client.now()
         outcome: FetchKind | Literal["ok"] = "network"
         try:
             body = self._opened().get(url, self._headers)
@@ -204,7 +241,7 @@ class FhirSession:
             outcome = "not-json"
             raise FetchFailed("not-json") from None
         finally:
-            self._client.slots.release()
+            slots.release(origin)
             self._client.on_fetch(outcome, self._client.now() - start)
 
     def _opened(self) -> GuardedSession:

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from typing import Any
 
-#: Threads of one worker that run the application. A call that fetches nothing holds one for about a millisecond; at most four
-#: calls fetch at once (``FhirClient``), each for at most CDS_SERVICE_FETCH_BUDGET seconds.
-THREADS = 8
+#: Threads of one worker that run the application. A call that fetches nothing holds one for about a millisecond; at most 24
+#: are held by calls that fetch (``FhirClient``), each for at most CDS_SERVICE_FETCH_BUDGET seconds. An idle one costs nothing.
+THREADS = 40
 
 #: Seconds in which a request's whole body must have come in.
 BODY_SECONDS = 10.0

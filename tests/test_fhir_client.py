@@ -342,6 +342,42 @@ def test_slow_fetches_beyond_the_limit_fail_at_once() -> None:
         assert failure(opened(client, server.origin)) == "timeout"
 
 
+def test_fetches_a_little_beyond_the_limit_wait_their_turn() -> None:
+    def soon(conn: Any, head: bytes) -> None:
+        time.sleep(0.1)
+        answer(COVERAGE)(conn, head)
+
+    with serving(soon) as server:
+        client = client_for(server.origin, budget=4, max_concurrent=8)
+        outcomes: list[Any] = []
+
+        def fetch() -> None:
+            with opened(client, server.origin) as session:
+                outcomes.append(session.read("Coverage", "c1"))
+
+        threads = [threading.Thread(target=fetch) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(outcomes) == 6
+
+
+def test_a_slow_server_leaves_places_for_another() -> None:
+    with serving(silence) as slow, serving(answer(COVERAGE)) as good:
+        client = client_for(slow.origin, budget=0.8, max_concurrent=4)
+        client.fhir_servers = (slow.origin, good.origin)
+        threads = [threading.Thread(target=failure, args=(opened(client, slow.origin),)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        while not slow.requests:
+            time.sleep(0.01)
+        with opened(client, good.origin) as session:
+            assert session.read("Coverage", "c1")
+        for thread in threads:
+            thread.join()
+
+
 def test_each_fetch_is_counted_with_its_outcome_and_time() -> None:
     counted: list[tuple[str, float]] = []
     with serving(answer(COVERAGE)) as server:
