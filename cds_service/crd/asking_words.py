@@ -34,7 +34,8 @@ WISHES: Final = _words(
     wants wish wishes requests requested requesting ordering orders adding including includes included incl inkl obtaining
     needed needing required requires desires desired prefers indicated approved performing performed done protocoled
     protocolled converted changed upgraded switched combined supplemented returning seeking looking proceeding plus solicita
-    solicitada richiede richiesta pide pedido solicitado requiere necesita precisa demande demandee erbeten gewunscht erwunscht bitten should must use using doing
+    solicitada richiede richiesta pide pedido solicitado requiere
+    necesita precisa demande demandee erbeten gewunscht erwunscht bitten should must use using doing
     asking asks asked referred presents presenting coming sent here agreed agrees
     """
 )

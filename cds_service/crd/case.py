@@ -18,7 +18,6 @@ from .service_kind import Kind, classify
 from .vocabulary import CompiledVocabulary, Tag
 from .words import plain
 
-
 #: Labelled lines of an order that are read, and characters of a question with its answer.
 MAX_LABELLED: Final = 8
 MAX_QUESTION: Final = 300
@@ -45,7 +44,7 @@ def is_triggered(text: str, vocabulary: CompiledVocabulary) -> bool:
     folded = text.lower() if text.isascii() else plain(text)
     # A plain loop: any() over a generator costs more than all the rest
     for trigger in vocabulary.trigger_texts:  # noqa: SIM110
-        if trigger in folded:
+        if trigger.search(folded):
             return True
     return False
 

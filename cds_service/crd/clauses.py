@@ -137,12 +137,20 @@ def _ruled_out(clause: _Clause) -> Reading | None:
     if negated is not None:
         return Reading(Standing.NEGATED, negated)
     for standing in (Standing.NEUTRAL, Standing.NEGATED):
-        if (cue := after.cue(standing)) is not None:
+        if (cue := after.cue(standing)) is not None and not _done_elsewhere(clause, cue):
             old = before.cue(Standing.HISTORY)  # "the prior one was cancelled"
             return Reading(standing, cue) if old is None else Reading(Standing.HISTORY, old)
     if _is_queried(passage, first, last) or sentences.asks_whether(passage, first, last):
         return Reading(Standing.DISCRETION, "?")
     return None
+
+
+def _done_elsewhere(clause: _Clause, cue: str) -> bool:
+    """Tell "SCAN not available here, to be done in town" from "SCAN not available"."""
+    said = clause.passage.words[clause.last + 1 : clause.bounds[1] + 1]
+    return cue.lower() in ("not available", "not offered", "not performed", "not done") and any(
+        said[index : index + 2] == ["to", "be"] or word in ("send", "sending", "referring") for index, word in enumerate(said)
+    )
 
 
 def _is_queried(passage: Passage, first: int, last: int) -> bool:

@@ -1,6 +1,7 @@
 """The single words by which a clause is read: words that bind, that turn the thought, that open a condition, that label.
 
-Sets only, of English with the Spanish, German and French that orders mix in. The cues that say how a mention stands are
+Sets only, of English with the Spanish, German and French that orders mix in. The cues that say how a mention stands
+are
 phrases and stand in ``cues``.
 """
 
@@ -21,16 +22,26 @@ def _words(table: str) -> frozenset[str]:
 #: Words that a cue before the mention reaches across.
 BINDING: Final = _words(
     """
-    upgrade upgrading convert converting switch switching change changing request requests requesting ask asking asks 2d 2nd
-    3d a abnormal add adding additional ahead also an and/or another any are as at attempt attempted avec be bedside been
-    being by comparison complete con das de dedicated der des diagnostic die diffusion do doing done dti du eine einer el
-    equivocal es exam examination first focused for formal full further get getting go has have having he her hi high highres
-    his i image imaging include included includes including inconclusive indicated indication indications is ist it its la le
-    les limited mit motion-limited necesita necessary necessity need needed needing needs negative new non nondiagnostic
-    normal obtain obtaining of order ordered ordering orders our own par patient patients per perform performed performing
-    planned please's por positive precisa proceed proceeding proper protocol protocols pt requiere requieren require required
-    requires res resolution run running same scan schedule scheduling se second separate sequence sequences she so-called
-    solicita specific standard study suboptimal such targeted technique tensor that the their these this to type un una use
+    upgrade upgrading convert converting switch switching change changing request requests requesting ask asking asks
+    2d 2nd
+    3d a abnormal add adding additional ahead also an and/or another any are as at attempt attempted avec be bedside
+    been
+    being by comparison complete con das de dedicated der des diagnostic die diffusion do doing done dti du eine einer
+    el
+    equivocal es exam examination first focused for formal full further get getting go has have having he her hi high
+    highres
+    his i image imaging include included includes including inconclusive indicated indication indications is ist it
+    its la le
+    les limited mit motion-limited necesita necessary necessity need needed needing needs negative new non
+    nondiagnostic
+    normal obtain obtaining of order ordered ordering orders our own par patient patients per perform performed
+    performing
+    planned please's por positive precisa proceed proceeding proper protocol protocols pt requiere requieren require
+    required
+    requires res resolution run running same scan schedule scheduling se second separate sequence sequences she
+    so-called
+    solicita specific standard study suboptimal such targeted technique tensor that the their these this to type un
+    una use
     used using via w want wanted wants was we weighted were wird with your
     """
 )
@@ -45,8 +56,10 @@ VERBS: Final = _words(
 #: Words that a cue behind the mention reaches back across.
 AFTER_BINDING: Final = _words(
     """
-    a all also an and are at be been both by can component did each exam examination for from has have her his imaging in is
-    it must need needs of on only order ordered part patient patients portion procedure protocol protocols pt reportedly
+    a all also an and are at be been both by can component did each exam examination for from has have her his imaging
+    in is
+    it must need needs of on only order ordered part patient patients portion procedure protocol protocols pt
+    reportedly
     request requested scan sequence sequences should study technique that the this to w was were which will with would
     """
 )
@@ -61,7 +74,8 @@ TURNS: Final = _words(
 #: Words for the outcome of an examination.
 RESULTS: Final = _words(
     """
-    abnl abnormal equivocal inconclusive limited neg negative nondiagnostic nonrevealing normal pos positive unremarkable
+    abnl abnormal equivocal inconclusive limited neg negative nondiagnostic nonrevealing normal pos positive
+    unremarkable
     unrevealing wnl nondx nl
     """
 )
@@ -89,7 +103,7 @@ TO_BE: Final = _words(
 #: Words that open a condition.
 OPENS: Final = _words(
     """
-    depending falls if se once pending si unless wenn when whenever
+    depending falls if permitting se once pending si unless wenn when whenever
     """
 )
 
@@ -101,9 +115,12 @@ REFLEXIVE: Final = _words(
 #: Words of a condition that leave the choice to somebody's judgement or to what is possible.
 JUDGED: Final = _words(
     """
-    able allow allows indicata indicado necessario possibile posible ritenuto opportuno appropriate approved available bedarf beneficial besoin better capable deem deemed deems desired doable
-    equipped erforderlich feasible fit helpful indicado indicated indiziert necesaria necesario necessaire necessary needed
-    notig offered permit permits possible precisa preferred procede protocol rad radiologe radiologist radiologists radiologo
+    able allow allows indicata indicado necessario possibile posible ritenuto opportuno appropriate approved available
+    bedarf beneficial besoin better capable deem deemed deems desired doable
+    equipped erforderlich feasible fit helpful indicado indicated indiziert necesaria necesario necessaire necessary
+    needed
+    notig offered permit permits permitting possible precisa preferred procede protocol rad radiologe radiologist radiologists
+    radiologo
     radiologue radiology rads reasonable recommended required tech technologist time unavailable useful warranted you
     """
 )
@@ -111,8 +128,10 @@ JUDGED: Final = _words(
 #: Words of a condition that wait for a later finding.
 FINDINGS: Final = _words(
     """
-    abnormal abnormality enlarged equivocal fail failed fails found identified improve improvement inconclusive insufficient
-    lesion negative no noncontributory nondiagnostic nonrevealing normal not persist persistent persisting persists positive
+    abnormal abnormality enlarged equivocal fail failed fails found identified improve improvement inconclusive
+    insufficient
+    lesion negative no noncontributory nondiagnostic nonrevealing normal not persist persistent persisting persists
+    positive
     progresses progression recurs seen show shows still suspicious symptoms unclear unexplained unhelpful unremarkable
     unrevealing worsen worsening worsens neg pos abnl nl nondx wnl
     """
@@ -138,7 +157,8 @@ UNITS: Final = _words(
 
 MONTHS: Final = _words(
     """
-    apr april aug august dec december feb february jan january jul july jun june mar march may nov november oct october sep
+    apr april aug august dec december feb february jan january jul july jun june mar march may nov november oct
+    october sep
     sept september
     """
 )
@@ -181,15 +201,19 @@ LABELS: Final = frozenset(
     phrases(
         """
         any prior imaging | clinical history | compare | compare to | compare with | comparison | comparison studies |
-        comparisons | date of last exam | findings | has the patient had prior imaging | history | hpi | hx | imaging done |
-        imaging findings | imaging history | imaging results | imaging reviewed | imaging to date | impression | last exam |
-        last study | other imaging | outside imaging | outside records | outside studies | past history | past imaging |
+        comparisons | date of last exam | findings | has the patient had prior imaging | history | hpi | hx | imaging
+        done |
+        imaging findings | imaging history | imaging results | imaging reviewed | imaging to date | impression | last
+        exam |
+        last study | other imaging | outside imaging | outside records | outside studies | past history | past imaging
+        |
         past studies | pmh | previous | previous exam | previous exams | previous imaging | previous imaging study |
         previous mri | previous studies | previous study | previous testing | previous tests | prior |
         prior diagnostic studies | prior diagnostic tests | prior exam | prior exams | prior imaging |
         prior imaging or studies | prior imaging studies | prior imaging study | prior imaging/studies | prior mri |
         prior radiology | prior relevant imaging | prior relevant studies | prior results | prior studies |
-        prior studies and results | prior study | prior test | prior testing | prior tests | prior workup | priors | psh |
+        prior studies and results | prior study | prior test | prior testing | prior tests | prior workup | priors |
+        psh |
         recent imaging | recent studies | related imaging | relevant history | relevant imaging | relevant prior |
         relevant priors | results | reviewed | studies done | tests done | what prior imaging | work-up to date |
         workup to date
@@ -200,7 +224,8 @@ LABELS: Final = frozenset(
 PLAN_LABELS: Final = frozenset(
     phrases(
         """
-        consider | contingency | follow up plan | future | future considerations | future plan | future plans | if negative |
+        consider | contingency | follow up plan | future | future considerations | future plan | future plans | if
+        negative |
         if normal | next step | next steps | to consider
         """
     )
@@ -209,7 +234,8 @@ PLAN_LABELS: Final = frozenset(
 NEGATED_LABELS: Final = frozenset(
     phrases(
         """
-        canceled | cancelled | contraindicated | declined | do not do | do not perform | exclude | not needed | not ordered |
+        canceled | cancelled | contraindicated | declined | do not do | do not perform | exclude | not needed | not
+        ordered |
         not requested
         """
     )
@@ -228,7 +254,8 @@ LOOSE: Final = frozenset(
 KEPT: Final = frozenset(
     phrases(
         """
-        available | before | done | found | in chart | in pacs | in the past | on file | on pacs | performed | previously |
+        available | before | done | found | in chart | in pacs | in the past | on file | on pacs | performed |
+        previously |
         to date
         """
     )
@@ -271,7 +298,8 @@ UNOBTAINABLE: Final = _words(
 #: Words by which a condition leaves it to somebody instead.
 SOMEBODYS_CHOICE: Final = _words(
     """
-    radiologist radiologists radiology rad rads prefer prefers preferred think thinks feel feels deem deems deemed appropriate
+    radiologist radiologists radiology rad rads prefer prefers preferred think thinks feel feels deem deems deemed
+    appropriate
     needed necessary indicated helpful useful warranted required
     """
 )
@@ -279,8 +307,10 @@ SOMEBODYS_CHOICE: Final = _words(
 #: What an examination is said to have found, behind "with", a colon or a dash.
 FOUND: Final = _words(
     """
-    abnl abnormal abnormality absent atrophied atrophy avulsed compressed deviated discontinuous displaced edema edematous
-    enhancing enlarged enlargement evidence flattened hyperintense hyperintensity increased intact mild moderate nl normal no
+    abnl abnormal abnormality absent atrophied atrophy avulsed compressed deviated discontinuous displaced edema
+    edematous
+    enhancing enlarged enlargement evidence flattened hyperintense hyperintensity increased intact mild moderate nl
+    normal no
     preserved ruptured severe subtle swelling swollen thickened thickening torn
     """
 )

@@ -33,7 +33,7 @@ from .cues import Standing
 from .mentions import Mention
 from .order_text import Role, collect
 from .verdicts import Recognition
-from .vocabulary import CompiledVocabulary
+from .vocabulary import CompiledVocabulary, Tag
 from .weighing import Weighed, weigh
 from .words import latin
 
@@ -84,9 +84,8 @@ def recognise(order: Mapping[str, Any], vocabulary: CompiledVocabulary) -> Recog
             f"The order's status is {collected.status}: nothing is asked for.",
             (Evidence("status", collected.status or "", "D1", "against"),),
         )
-    if not any(is_triggered(text.words, vocabulary) for text in collected.texts) and not any(
-        is_triggered(code.code, vocabulary) for code in collected.codes
-    ):
+    said = [text.words for text in collected.texts] + [code.code for code in collected.codes]
+    if not is_triggered("\n".join(said), vocabulary):  # no word of the order can name the procedure
         return Recognition(Answer.NO, "D5", f"Nothing in the order names {name}.", ())
     return _decide(Case(collected, vocabulary))
 
@@ -143,7 +142,7 @@ def _asked(case: Case, weighed: Weighed, coded: Evidence | None) -> Recognition:
         if standing is Standing.NEGATED and (m.text.element not in places or _later(m, weighed))
     ]
     choices = [m for m, _ in weighed.open if m.text.element not in places and _leaves_open(m)]
-    downgraded = _downgraded(case)
+    downgraded = _downgraded(case) or _contradicted(case, places)
     if contrary or choices or downgraded is not None:
         against = [evidence_of(m, "P4", "against") for m in contrary + choices] + ([downgraded] if downgraded else [])
         evidence = tuple(evidence_of(m, rule, "for") for m, rule in weighed.asked) + tuple(against)
@@ -171,6 +170,19 @@ def _leaves_open(mention: Mention) -> bool:
     if reading.standing in (Standing.HYPOTHETICAL, Standing.REQUEST):  # the latter: named in prose
         return False
     return reading.standing is Standing.ALTERNATIVE or "consider" not in reading.cue.lower()
+
+
+def _contradicted(case: Case, places: set[str]) -> Evidence | None:
+    """Return the name of another examination that stands beside a name of this one, of a part of the body it never shares."""
+    asked = [scanned for scanned in case.names if scanned.text.element in places and scanned.has(Tag.SITE)]
+    named = any(scanned.text.element.endswith("code.text") for scanned in asked)  # the text says more than a code (M5)
+    if not asked or named or any(scanned.has(Tag.OTHER_EXAM) for scanned in asked):
+        return None
+    for scanned in case.names:
+        others = [entry for _, entry in scanned.others if entry.where != "name" and entry.rule == "N9"]
+        if scanned.text.role is Role.NAME and others and not scanned.mentions and not scanned.has(Tag.SITE):
+            return Evidence(scanned.text.element, scanned.text.words[:120], "P4", "against")
+    return None
 
 
 def _downgraded(case: Case) -> Evidence | None:

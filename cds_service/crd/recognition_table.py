@@ -6,13 +6,17 @@ a laboratory test leaves ``modality`` empty, and then a name alone says the proc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
 from .words import plain
 
 Words = tuple[str, ...]
+#: "abc", "n*ogr" (a word that begins with n and holds ogr), "al n." (a word ending in al, then n.).
+_TRIGGER: Final = re.compile(r"[a-z0-9]+(?:\*[a-z0-9]+|[ .,a-z0-9]*)|[ .,]*[a-z0-9]+[ .,]*")
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -172,13 +176,22 @@ def _all_words(v: Vocabulary) -> Iterator[tuple[str, Words]]:
     yield "generic", v.generic
 
 
+def _holds(word: str, trigger: str) -> bool:
+    head, star, tail = trigger.partition("*")
+    if star:
+        return any(part.startswith(head) and tail in part for part in word.split())
+    return trigger in f" {word} "
+
+
 def _check_triggers(v: Vocabulary) -> None:
     """Every word that can lead to an answer must hold a trigger, or the cheap look at the order would miss it."""
     if not v.triggers:
         raise ValueError("triggers: the list is empty: write parts of words, one of which every recognised order holds")
     for trigger in v.triggers:
-        if trigger != plain(trigger) or not trigger.isascii() or not trigger.strip(" .,").isalnum():
-            raise ValueError(f"triggers: {trigger!r} must be lower-case ASCII letters and digits, a blank or stop beside them")
+        if trigger != plain(trigger) or not trigger.isascii() or not _TRIGGER.fullmatch(trigger):
+            raise ValueError(
+                f"triggers: {trigger!r} must be lower-case ASCII letters and digits, one star, or blanks and stops, among them"
+            )
     leading: list[tuple[str, str]] = []
     leading += [("names.words", word) for word in v.names.words + v.names.other_languages + v.names.misspelt]
     leading += [("abbreviations", word) for entry in v.abbreviations for word in entry.words]
@@ -186,7 +199,7 @@ def _check_triggers(v: Vocabulary) -> None:
     leading += [("unlisted", entry.code) for entry in v.unlisted]
     leading += [("technique_codes", entry.code.partition(" ")[2]) for entry in v.technique_codes]
     for place, word in leading:
-        if not any(trigger in f" {plain(word)} " for trigger in v.triggers):
+        if not any(_holds(plain(word), trigger) for trigger in v.triggers):
             raise ValueError(f"{place}: {word!r} holds none of the triggers: add a part of it to recognition.triggers")
 
 

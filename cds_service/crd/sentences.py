@@ -198,6 +198,10 @@ def downgrades(passage: Passage, parts: Sequence[int]) -> str:
     """Return the words that order the ordinary examination in place of a special one ("routine protocol only"), else ""."""
     words = passage.words
     for index, word in enumerate(words):
+        if word in cues.WRONG.first_words and cues.WRONG.starting(passage, index):
+            first, last = passage.sentence(index)
+            if cue_words.NO_ORDER.isdisjoint(words[first:index]):
+                return passage.quote(first, last)
         if word not in cue_words.PLAIN and word not in cue_words.CHANGES:
             continue
         first, last = passage.sentence(index)

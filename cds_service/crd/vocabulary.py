@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -16,6 +15,14 @@ from .spelling import Respeller, Spellings
 from .words import plain, plain_words
 
 __all__ = ["CodeRanges", "CompiledVocabulary", "Mark", "Tag", "Vocabulary", "compile_vocabulary"]
+
+
+#: Letters that a star in a trigger stands for at most; at least one.
+STAR: Final = 4
+
+
+#: Where a word starts, in a text or in the JSON that escapes its line ends.
+_WORD_STARTS: Final = r"(?:(?<![a-z0-9\\])|(?<=\\[nrtbf]))"
 
 
 class Tag:
@@ -50,10 +57,10 @@ class CompiledVocabulary:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         v = self.vocabulary = vocabulary
-        self.glances = tuple(_glances(v.triggers))
-        self.trigger_texts = v.triggers
+        self.glances = tuple(re.compile(glance.encode()) for glance in _glances(v.triggers))
+        self.trigger_texts = tuple(re.compile(glance) for glance in _glances(v.triggers))
         #: finds a trigger within a word
-        self.trigger_word = re.compile("|".join(re.escape(trigger) for trigger in v.triggers if trigger.isalnum()))
+        self.trigger_word = re.compile("|".join(_glances(tuple(t for t in v.triggers if t.replace("*", "").isalnum()))))
         self.phrases: PhraseTable[Mark] = PhraseTable(_marks(v))
         #: words that need no look-up of phrases
         self.simple_tags = _simple_tags(v)
@@ -88,15 +95,30 @@ class CompiledVocabulary:
         return self.systems.get(plain(system).strip().rstrip("/"))
 
 
-def _glances(triggers: Words) -> Iterator[re.Pattern[bytes]]:
+def _glances(triggers: Words) -> Iterator[str]:
     """Yield patterns that together find any trigger, as few as possible: each costs one pass over the order's bytes.
 
-    Triggers that share their first two letters become one pattern, whose common letters the engine looks for first.
+    A pattern begins with two letters that the engine looks for first. They are those with which its triggers begin; or,
+    behind a star or a blank, those of the end, and only then does it look back at what stands before.
     """
-    for start, group in groupby(sorted(triggers), key=lambda trigger: trigger[:2]):
-        tails = [re.escape(trigger[2:]) for trigger in group]
-        tail = tails[0] if len(tails) == 1 else f"(?:{'|'.join(tails)})"
-        yield re.compile((re.escape(start) + tail).encode())
+    stars = [trigger.partition("*")[2] for trigger in triggers if "*" in trigger]
+    patterns: dict[str, list[str]] = {}
+    for trigger in sorted(triggers):
+        head, star, tail = trigger.partition("*")
+        tail = tail or next((end for end in stars if trigger.endswith(end)), "")
+        if star:
+            heads = [f"{_WORD_STARTS}{re.escape(head)}[a-z]{{{length}}}{tail}" for length in range(1, STAR + 1)]
+        else:
+            heads = [re.escape(trigger)]
+            if trigger.endswith(".") and " " in trigger.strip():
+                tail = trigger.rpartition(" ")[2]
+        if tail:
+            behind = "|".join(f"(?<={each})" for each in heads)
+            patterns.setdefault(tail[:2], []).append(f"{re.escape(tail[2:])}(?:{behind})")
+        else:
+            patterns.setdefault(trigger[:2], []).append(re.escape(trigger[2:]))
+    for start, rest in patterns.items():
+        yield f"{re.escape(start)}(?:{'|'.join(rest)})"
 
 
 class CodeRanges:

@@ -49,9 +49,42 @@ def test_an_order_passed_over_at_a_glance_is_always_answered_no() -> None:
             assert may_concern(raw, vocabulary()) or each.found.answer is Answer.NO, each.case["id"]
 
 
-def test_most_ordinary_orders_are_passed_over_at_a_glance() -> None:
-    raw = json.dumps(order(code={"coding": [{"system": CPT, "code": "73721", "display": "MRI knee without contrast"}]})).encode()
-    assert not may_concern(raw, vocabulary())
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MRI knee without contrast",
+        "Chest radiograph",
+        "Mammogram screening",
+        "CT angiogram head",
+        "MR urogram",
+        "CT myelogram lumbar",
+        "Open MRI lumbar spine",
+        "Weight program",
+        "Photograph of wound",
+        "Echocardiogram",
+        "knee pain x n.",
+    ],
+)
+def test_most_ordinary_orders_are_passed_over_at_a_glance(text: str) -> None:
+    ordinary = order(code={"coding": [{"system": CPT, "code": "73721", "display": text}]}, note=[{"text": f"n. {text}.\n{text}"}])
+    assert not may_concern(json.dumps(ordinary).encode(), vocabulary())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MR nuerogram",
+        "MR nuerographi arm",
+        "MR meurography",
+        "MRI\nnuerography",
+        "MRInuerogram",
+        "MRI sciatic n. left",
+        "MRI n. ulnaris",
+    ],
+)
+def test_a_misspelt_or_abbreviated_order_is_not_passed_over(text: str) -> None:
+    assert may_concern(json.dumps(order(code={"text": text})).encode(), vocabulary())
+    assert recognise(order(code={"text": text}), vocabulary()).answer is not Answer.NO
 
 
 @pytest.mark.parametrize(
