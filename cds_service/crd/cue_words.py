@@ -125,6 +125,9 @@ JUDGED: Final = _words(
     """
 )
 
+#: Words behind a request to repeat that take it back.
+NOT_AGAIN: Final = _words("not unnecessary declined refused refuses deferred unlikely isnt wasnt unchanged never")
+
 #: Words of a condition that wait for a later finding.
 FINDINGS: Final = _words(
     """

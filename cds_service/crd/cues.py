@@ -170,7 +170,9 @@ AFTER: Final = _by_standing(
             cancel | declined | refused | denied | deferred | contraindicated | no longer needed | no longer |
             discontinued |
             d/c'd | dc'd | withdrawn | removed | on hold | excluded | omitted | not included | isn't needed |
-            nicht erforderlich | no necesaria | not today | cannot be | can't be | not warranted | not appropriate |
+            nicht erforderlich | ist nicht | wird nicht | nicht erwunscht | nicht gewunscht | no es necesaria | non e
+            | n'est pas | nao e | non serve | no necesaria | not today | cannot be | can't be | not warranted | not
+            appropriate |
             not what | was ordered in error | ordered in error | in error | by mistake | not intended | replaced by |
             replaced with | omit | omitted | skip | leave out | leave off | do not add | do not include | nicht notig
             | non necessaria | no requerida | pas necessaire | nao necessaria | non richiesta | no procede | drop |

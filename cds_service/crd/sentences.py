@@ -169,9 +169,30 @@ def asks_again(passage: Passage, after: int, parts: Sequence[int]) -> bool:
         for length, _ in cues.ASK_AGAIN.starting(passage, index):
             behind = parts[index + length : index + length + 4]
             negated = index > 0 and passage.words[index - 1] in ("not", "no", "dont", "without")
-            if not negated and Part.EXAM not in behind:
+            if not negated and Part.EXAM not in behind and _again_meant(passage, index, length):
                 return True
     return False
+
+
+def _again_meant(passage: Passage, index: int, length: int) -> bool:
+    """Tell "same SCAN again, please" from "was the same SCAN as before" and from "repeat SCAN not needed"."""
+    words = passage.words
+    tail = words[index + length : passage.sentence(index)[1] + 1][:6]
+    if not cue_words.NOT_AGAIN.isdisjoint(tail):
+        return False
+    if words[index] != "same":
+        return True
+    return passage.breaks[index] >= COMMA or words[index - 1] in (
+        "please",
+        "pls",
+        "needs",
+        "need",
+        "want",
+        "wants",
+        "do",
+        "for",
+        "the",
+    )
 
 
 def asks_whether(passage: Passage, first: int, last: int) -> bool:
@@ -200,7 +221,7 @@ def downgrades(passage: Passage, parts: Sequence[int]) -> str:
     for index, word in enumerate(words):
         if word in cues.WRONG.first_words and cues.WRONG.starting(passage, index):
             first, last = passage.sentence(index)
-            if cue_words.NO_ORDER.isdisjoint(words[first:index]):
+            if (cue_words.NO_ORDER | cue_words.PAST).isdisjoint(words[first:index]):
                 return passage.quote(first, last)
         if word not in cue_words.PLAIN and word not in cue_words.CHANGES:
             continue
