@@ -6,6 +6,7 @@ where an object belongs, or a Bundle without ``type``. Only :func:`decode` and :
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -84,15 +85,37 @@ def decode(raw: bytes, place: str) -> Any:
         return _decoder.decode(raw)
     except RecursionError:
         raise too_deep(place) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise BadRequest(place, "is not valid JSON", "Send RFC 8259 JSON in UTF-8") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise malformed(place, error, raw) from None
     except ArithmeticError:
         raise BadRequest(place, "holds a number beyond all measure", "Send numbers as FHIR R4 has them") from None
 
 
+_BYTE = re.compile(r"\(byte (\d+)\)")
+
+
+def malformed(place: str, error: Exception, raw: bytes | msgspec.Raw) -> BadRequest:
+    """The error for what cannot be read as JSON: at which line and column, or what about it; never its content."""
+    subject = "" if place else "the body "
+    cure = "Send one JSON value, RFC 8259, in UTF-8"
+    found = _BYTE.search(str(error))
+    if found:
+        before = bytes(raw)[: int(found[1])]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        return BadRequest(place, f"{subject}is not valid JSON at line {line}, column {column}", cure)
+    if isinstance(error, UnicodeDecodeError):
+        return BadRequest(place, f"{subject}is not valid JSON: not UTF-8 at byte {error.start}", cure)
+    if "out of range" in str(error):
+        return BadRequest(
+            place, f"{subject}is not valid JSON for us: a number in it is too long", "Send numbers as FHIR R4 has them"
+        )
+    return BadRequest(place, f"{subject}is not valid JSON: it ends too early, or holds half of a surrogate pair", cure)
+
+
 def too_deep(place: str) -> BadRequest:
     """The error for JSON nested beyond what is read."""
-    return BadRequest(place, "is nested too deeply", "Send FHIR resources as they are; none needs such nesting")
+    problem = "is nested too deeply" if place else "the body is nested too deeply"
+    return BadRequest(place, problem, "Send FHIR resources as they are; none needs such nesting")
 
 
 def resource(raw: bytes | msgspec.Raw, place: str, full_url: Any = None) -> Resource:

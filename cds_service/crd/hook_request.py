@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from .errors import BadRequest, ConstraintBroken, TooLarge
-from .fhir import Resource, as_list, as_object, as_text, bundle_resources, decode, reference_tail, resource, too_deep
+from .fhir import Resource, as_list, as_object, as_text, bundle_resources, decode, malformed, reference_tail, resource, too_deep
 from .hooks import CRD_VERSIONS, HOOK_NAMES, CrdVersion, Hook
 
 #: More orders than this in one call are refused: no order entry signs so many, and each costs a reading.
@@ -161,8 +161,8 @@ def _parse(decoder: msgspec.json.Decoder[Any], raw: bytes | msgspec.Raw, place: 
         raise too_deep(place) from None
     except msgspec.ValidationError as error:
         raise _mistyped(str(error), place) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise BadRequest(place, "the body is not valid JSON", "Send one JSON object, RFC 8259, in UTF-8") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise malformed(place, error, raw) from None
 
 
 def _mistyped(message: str, place: str) -> BadRequest:
