@@ -125,6 +125,9 @@ JUDGED: Final = _words(
     """
 )
 
+#: Words behind "another one" that say how or when.
+AGAIN_HOW: Final = _words("with without now please pls today for at on this to under w wo before asap as using and since")
+
 #: Words behind a request to repeat that take it back.
 NOT_AGAIN: Final = _words("not unnecessary declined refused refuses deferred unlikely isnt wasnt unchanged never")
 

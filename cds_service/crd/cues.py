@@ -332,7 +332,7 @@ ASK_AGAIN: Final = _marks(
     repeat under | requesting repeat | please redo | repeat the study | repeat the exam | repeat the scan | repeat
     this |
     needs repeating | must be repeated | repeat same | same study again | same scan again | same study please | same
-    study pls | same again | same one again | needs another | needs another one | need another one | another one
+    study pls | same again | same one again | needs another one | need another one | another one
     please | another one now | another one with | again pls | again this year | again today | do the same | same study
     as | same exam as | same test again | same test as | bitte wiederholen | erneut bitte | repetir estudio | por
     favor repetir | si prega di ripetere | da ripetere | a refaire | new one needed | new one requested | needs a new

@@ -27,6 +27,7 @@ _EMPTY: Final = frozenset(
     """.split()  # noqa: SIM905  one line a reader can check
 )
 _MODALITY_LABELS: Final = frozenset({"modality", "technique", "modalities", "modalidad", "modalitat", "modalite", "modalita"})
+_YEAR: Final = re.compile(r"\b(?:19|20)[0-9]{2}\b")
 _LINES: Final = 60
 
 
@@ -45,7 +46,8 @@ def named_by_label(texts: tuple[Text, ...], vocabulary: CompiledVocabulary) -> I
             folded = plain(line[:200])
             label = _LABEL.match(folded)
             coded = text.role is Role.NARRATIVE and any(code in folded for code in vocabulary.unlisted)
-            if label is not None or coded:
+            past = _YEAR.search(folded) or not (cue_words.RESULTS | cue_words.PAST).isdisjoint(folded.split())
+            if (label is not None or coded) and not past:  # a result is no order
                 start = label.end() if label is not None and len(folded) == len(line[:200]) else 0
                 yield Text(text.element, line[start:].strip(), Role.NAME)
 

@@ -180,8 +180,12 @@ def _again_meant(passage: Passage, index: int, length: int) -> bool:
     tail = words[index + length : passage.sentence(index)[1] + 1][:6]
     if not cue_words.NOT_AGAIN.isdisjoint(tail):
         return False
+    if words[index + length - 1] == "one" and tail and passage.breaks[index + length] < COMMA:
+        return tail[0] in cue_words.AGAIN_HOW
     if words[index] != "same":
         return True
+    if tail[:1] == ["as"] or not cue_words.NOT_AGAIN.isdisjoint(words[max(0, index - 4) : index]):
+        return False
     return passage.breaks[index] >= COMMA or words[index - 1] in (
         "please",
         "pls",
