@@ -225,6 +225,7 @@ def _mutated(value: Any) -> Iterator[tuple[list[Any], Any]]:
                 yield [index, *path], inner
 
 
+@pytest.mark.slow
 @VERSIONS
 @pytest.mark.parametrize("hook", range(4))
 @pytest.mark.requirement("hook-9", "hook-10", "hook-13")

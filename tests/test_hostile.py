@@ -19,6 +19,8 @@ from cds_service.crd.hook_request import MAX_ORDERS
 from cds_service.crd.hooks import HOOKS
 from tests.calls import MEMBER, SIGN, app_for_tests, hook_call, order
 
+pytestmark = pytest.mark.slow  # attacks by the hundred
+
 PATHS = {hook.name: f"/cds-services/{service_id}" for service_id, hook in HOOKS.items()}
 VERSIONS = pytest.mark.parametrize("version", ["2.0", "2.2"])
 EXTENSION = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"

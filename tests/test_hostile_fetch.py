@@ -21,6 +21,8 @@ from tests.conformance.fhir_server import TOKEN, FhirServer
 from tests.loopback import answer, serving, tls_for
 from tests.signing import jwk_of, jwks, private_key, token_of
 
+pytestmark = pytest.mark.slow  # attacks by the hundred
+
 METADATA = "http://169.254.169.254/latest/meta-data/iam/security-credentials"
 PUBLIC = "https://crd.example.org"
 _POLICIES = load_policies(None)

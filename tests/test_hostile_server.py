@@ -17,6 +17,8 @@ import pytest
 from tests.benchmarks.load import memory_of
 from tests.served import AFTER, SIGN, Served, serving, until
 
+pytestmark = pytest.mark.slow  # attacks a real server at its socket
+
 HOST = b"Host: 127.0.0.1"
 JSON = b"Content-Type: application/json"
 CHUNKED = b"Transfer-Encoding: chunked"

@@ -51,6 +51,8 @@ from tests.conformance.fhir_server import TOKEN, FhirServer
 from tests.conformance.harness import SERVICE_IDS, Answer, child
 from tests.kept import KEY, NOON, Service, Trusted, assertion_of, fresh, report
 
+pytestmark = pytest.mark.slow  # every example, kept and replayed
+
 POLICY = PACKAGED / "blue-advantage-177.toml"
 NAMES = examples.names()
 

@@ -20,6 +20,8 @@ from cds_service.records.cli import records_group
 from cds_service.records.replay import ReplayInput, compare, replay_input
 from cds_service.settings import Settings
 
+pytestmark = pytest.mark.slow  # starts processes
+
 Rows = Callable[[str], list[Any]]
 DAY = datetime(2026, 3, 10, 15, tzinfo=UTC)
 
