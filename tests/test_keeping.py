@@ -30,6 +30,7 @@ from cds_service.records import (
     open_store,
     upgrade_database,
 )
+from cds_service.records.breaker import REST
 from cds_service.records.replay import Difference, replay
 from cds_service.settings import Settings
 from tests import examples
@@ -265,6 +266,7 @@ def test_a_database_that_another_holds_costs_the_assertion_only_while_it_is_held
     holder.close()
     assert store.find(held["hookInstance"]) == []
     assert store.find(answer.cards[0]["uuid"]) == []
+    time.sleep(REST)  # for so long it is taken to be held still
     later = service.call(fresh(order_sign(order())))
     assert the_call(store, assertion_of(later)).response == later.raw
 

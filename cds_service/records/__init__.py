@@ -9,7 +9,7 @@
       tokens       token ids seen                    feedback  what clinicians did with the cards
       lookup       by id, by span of time            export    as plain values
       measures     counts                            upkeep    purge, rekey, policy files
-    driver, database, tables, encryption             below all of these
+    driver, breaker, database, tables, encryption    below all of these
     replay, words, cli                               for people: decide again, say why
 """
 

@@ -22,6 +22,8 @@ from cds_service.records.tables import HEAD
 
 #: Seconds that a call waits for a lock, a connection or a statement; a clinician waits with it.
 PATIENCE = 2
+#: The same for the lock of an embedded file, which others of this service hold for milliseconds.
+FILE_PATIENCE = 1
 _VARIABLE = "CDS_SERVICE_DATABASE_URL"
 _CURE = "write sqlite:////path/to/file or postgresql://user@host/name"
 _UPGRADE_LOCK = 0x6364735F  # any number that only upgrades of this database use
@@ -75,7 +77,8 @@ def make_engine(url: sa.URL) -> sa.Engine:
     """An engine that opens its connections lazily, with this service's durability and time limits."""
     # hide_parameters: errors of the driver would otherwise quote a record's columns.
     if is_embedded(url):
-        engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": PATIENCE, "isolation_level": None})
+        waits = {"timeout": min(PATIENCE, FILE_PATIENCE), "isolation_level": None}
+        engine = sa.create_engine(url, hide_parameters=True, connect_args=waits)
         sa.event.listen(engine, "connect", _set_up_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine

@@ -13,11 +13,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cds_service.records.breaker import Breaker
 from cds_service.records.database import PATIENCE, is_embedded, reason
 from cds_service.records.record import RecordsUnavailable, RecordUnstorable
 
 #: A compiled statement, and the rows to run it with, each in the order of its columns.
 Step = tuple[str, Sequence[tuple[Any, ...]]]
+
+#: Seconds that a call waits for the threads before it; whoever writes on behalf of no call waits longer.
+TURN = 0.5
 
 #: Connections to a server that one process uses for writing, at most.
 _CONNECTIONS = 8
@@ -42,8 +46,9 @@ class Driver:
     machine had not written out when its power went may be gone.
     """
 
-    def __init__(self, engine: sa.Engine, *, is_durable: bool = True) -> None:
+    def __init__(self, engine: sa.Engine, *, is_durable: bool = True, breaker: Breaker | None = None) -> None:
         self.engine = engine
+        self._breaker = breaker or Breaker()
         self._is_durable = is_durable
         self._errors: Any = engine.dialect.loaded_dbapi
         self._embedded = is_embedded(engine.url)
@@ -58,30 +63,36 @@ class Driver:
         """``statement`` as text whose parameters are the columns of its table, in their order."""
         return str(statement.compile(dialect=self.engine.dialect))
 
-    def commit(self, steps: Sequence[Step]) -> int:
+    def commit(self, steps: Sequence[Step], *, insists: bool = False) -> int:
         """Run ``steps`` and commit; how many rows the last one wrote.
 
+        Fails at once when the store has just failed, unless it ``insists``: that is for writers that nobody waits for.
         Raises ConnectionLost, RowTaken, RecordUnstorable or RecordsUnavailable; after all but the first, nothing
         of it was written.
         """
         errors = self._errors
+        entered = None if insists else self._breaker.enter()
         try:
-            return self._commit_again_if_lost(steps)
+            written = self._commit_again_if_lost(steps, entered)
         except errors.IntegrityError:
+            self._breaker.succeeded()  # the database works: it is the row that it refuses
             raise RowTaken("row taken") from None
         except self._unstorable as error:
             raise RecordUnstorable(reason(error)) from None
         except (errors.Error, sa.exc.SQLAlchemyError) as error:
+            self._breaker.failed()
             raise RecordsUnavailable(reason(error)) from None
+        self._breaker.succeeded()
+        return written
 
-    def _commit_again_if_lost(self, steps: Sequence[Step]) -> int:
+    def _commit_again_if_lost(self, steps: Sequence[Step], entered: float | None) -> int:
         try:
-            return self._commit(steps)
+            return self._commit(steps, entered)
         except ConnectionLost as lost:
             if lost.may_be_written:
                 raise
             # The server closed it since its last use: on a new one, once.
-            return self._commit(steps)
+            return self._commit(steps, entered)
 
     def dispose(self) -> None:
         """Close the connections held here, and the engine's."""
@@ -98,10 +109,12 @@ class Driver:
             connection.cursor().execute("PRAGMA synchronous = NORMAL")
         return connection
 
-    def _commit(self, steps: Sequence[Step]) -> int:
-        if not self._turn.acquire(timeout=PATIENCE):
+    def _commit(self, steps: Sequence[Step], entered: float | None) -> int:
+        if not self._turn.acquire(timeout=PATIENCE if entered is None else TURN):
             raise RecordsUnavailable("other threads are still writing")
         try:
+            if entered is not None:
+                self._breaker.check(entered)
             connection = self._connection()
             is_committing = False
             try:

@@ -12,13 +12,15 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 import structlog
 
 from cds_service.records import database, export, feedback, lookup, measures, tables, upkeep
-from cds_service.records.driver import Driver
+from cds_service.records.breaker import Breaker
+from cds_service.records.driver import TURN, Driver
 from cds_service.records.encryption import Keyring
 from cds_service.records.later import LaterWriter
 from cds_service.records.record import CallRecord, FoundCall, RecordsUnavailable, RecordUnreadable
@@ -115,6 +117,8 @@ class Store:
 
     def record_feedback(self, service_id: str, client: str | None, items: Sequence[FeedbackItem]) -> None:
         """Keep all ``items`` or none; repeated, late and unknown ones do no harm. Raises RecordsUnavailable."""
+        if self._here.breaker.is_open:
+            raise RecordsUnavailable("the store failed a moment ago")
         feedback.keep(self._here.engine, self._keyring, service_id, client, items, self._clock())
 
     def keep_policies(self, files: Mapping[str, bytes]) -> dict[str, str]:
@@ -203,19 +207,28 @@ class _Open:
 
     def __init__(self, store: Store) -> None:
         self.engine = database.make_engine(store._url)
-        self.driver = Driver(self.engine)
+        self.breaker = Breaker()
+        self.driver = Driver(self.engine, breaker=self.breaker)
         self.writer = CallWriter(self.driver, store._keyring)
-        together = TogetherWriter(self.writer.write)
-        self.write_now = together.write if database.is_embedded(store._url) else lambda call: self.writer.write((call,))
+        self._together = TogetherWriter(self.writer.write, TURN) if database.is_embedded(store._url) else None
         # A disk sync for each token would cost as much as the rest of the call, and buy only that a token of the
         # last five minutes cannot be replayed after a power failure.
-        self.token_driver = Driver(self.engine, is_durable=False)
+        self.token_driver = Driver(self.engine, is_durable=False, breaker=self.breaker)
         self.tokens = TokenWriter(self.token_driver)
-        self.later = LaterWriter(self.writer.write, store._count_lost, self._tidy)
+        self.later = LaterWriter(partial(self.writer.write, insists=True), store._count_lost, self._tidy)
         self._retention_days, self._clock = store._retention_days, store._clock
         self._next_tidying = time.monotonic() + _TIDY_SECONDS
         self._tidying: threading.Thread | None = None
         self._closing = threading.Event()
+
+    def write_now(self, call: CallRecord) -> None:
+        """Commit ``call`` before this returns. Raises RecordsUnavailable."""
+        if self._together is None:
+            self.writer.write((call,))
+        elif self.breaker.is_open:
+            raise RecordsUnavailable("the store failed a moment ago")
+        else:
+            self._together.write(call)
 
     def close(self) -> None:
         """Write what waits, end the threads, close the connections."""

@@ -24,11 +24,12 @@ class _Waiting:
 class TogetherWriter:
     """Writes one call for each thread that asks, and whatever other threads brought while it waited for its turn.
 
-    For SQLite, which writes one transaction at a time; a server does the like by itself.
+    A thread waits ``patience`` seconds for those before it. For SQLite, which writes one transaction at
+    a time; a server does the like by itself.
     """
 
-    def __init__(self, write: _Write) -> None:
-        self._write = write
+    def __init__(self, write: _Write, patience: float) -> None:
+        self._write, self._patience = write, patience
         self._turn = threading.Lock()
         self._brought: list[_Waiting] = []
         self._bringing = threading.Lock()
@@ -38,12 +39,21 @@ class TogetherWriter:
         waiting = _Waiting(call)
         with self._bringing:
             self._brought.append(waiting)
-        with self._turn:
+        if not self._turn.acquire(timeout=self._patience):
+            with self._bringing:
+                if waiting in self._brought:
+                    self._brought.remove(waiting)
+                    raise RecordsUnavailable("other threads are still writing")
+            # It is being written now: whether that succeeds must be known before anything is said.
+            self._turn.acquire()
+        try:
             # Another thread may have written it together with its own, in the turn before.
             if not waiting.is_done:
                 with self._bringing:
                     together, self._brought = self._brought, []
                 self._write_all(together)
+        finally:
+            self._turn.release()
         if waiting.error is not None:
             raise waiting.error
 

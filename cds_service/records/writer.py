@@ -36,13 +36,16 @@ class CallWriter:
             driver.compiled(table.insert()) for table in (tables.calls, tables.determinations, tables.cards)
         )
 
-    def write(self, calls: Sequence[CallRecord]) -> None:
-        """Commit ``calls``, all or none, before returning. Raises RecordsUnavailable, RecordUnstorable."""
+    def write(self, calls: Sequence[CallRecord], *, insists: bool = False) -> None:
+        """Commit ``calls``, all or none, before returning; ``insists`` as the driver's.
+
+        Raises RecordsUnavailable, RecordUnstorable.
+        """
         batch = [(tables.row_id(call.at, call.call_id), call) for call in calls]
         is_retry = False
         for _ in range(_SAME_MILLISECOND):
             try:
-                self._driver.commit(self._steps(batch))
+                self._driver.commit(self._steps(batch), insists=insists)
                 return
             except RowTaken:
                 batch = self._elsewhere(batch)

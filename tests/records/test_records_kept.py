@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 from conftest import a_call, a_determination, environment  # type: ignore[import-not-found]
 
-from cds_service.records import CallRecord, RecordsUnavailable, RecordUnstorable, Store, database, open_store
+from cds_service.records import CallRecord, RecordsUnavailable, RecordUnstorable, Store, breaker, database, open_store
 from cds_service.records.later import LaterWriter
 from cds_service.records.together import TogetherWriter
 from cds_service.settings import Settings, load_settings
@@ -166,7 +168,7 @@ def test_calls_that_wait_for_the_same_turn_share_a_commit_and_each_hears_of_its_
         if "bad" in batches[-1]:
             raise RecordUnstorable("bad")
 
-    together = TogetherWriter(write)
+    together = TogetherWriter(write, patience=5)
     failed: list[str] = []
 
     def keep(name: str) -> None:
@@ -280,7 +282,63 @@ class TestTheEmbeddedFile:
             connection.exec_driver_sql("ROLLBACK")
         engine.dispose()
         assert "Ramona" not in str(raised.value)
+        time.sleep(breaker.REST)
         file_store.record_now(a_call())
+
+    def test_after_a_failure_calls_of_the_next_second_do_not_wait_and_then_one_tries(
+        self, file_store: Store, tmp_path: Path
+    ) -> None:
+        def seconds(act: Callable[[], object]) -> float:
+            began = time.monotonic()
+            with pytest.raises(RecordsUnavailable):
+                act()
+            return time.monotonic() - began
+
+        file_store.record_now(a_call())
+        holder = sqlite3.connect(tmp_path / "r.sqlite3", isolation_level=None)
+        holder.execute("BEGIN EXCLUSIVE")
+        assert 0.5 < seconds(lambda: file_store.record_now(a_call(a_determination()))) < 2
+        for _ in range(3):
+            assert seconds(lambda: file_store.record_now(a_call(a_determination()))) < 0.2
+            assert seconds(lambda: file_store.token_is_new("ehr-one", "token", 2_000_000_000)) < 0.2
+            assert seconds(lambda: file_store.record_feedback("order-sign-crd", None, [])) < 0.2
+        holder.execute("ROLLBACK")
+        holder.close()
+        time.sleep(1.1)
+        call = a_call(a_determination())
+        file_store.record_now(call)
+        file_store.record_now(a_call(a_determination()))
+        assert file_store.token_is_new("ehr-one", "token", 2_000_000_000)
+        assert file_store.find(call.hook_instance)[0].call == call
+
+    def test_forty_calls_at_once_on_a_locked_store_wait_together_and_none_is_kept_that_was_refused(
+        self, file_store: Store, tmp_path: Path
+    ) -> None:
+        file_store.record_now(a_call())
+        holder = sqlite3.connect(tmp_path / "r.sqlite3", isolation_level=None)
+        holder.execute("BEGIN EXCLUSIVE")
+        calls, quiet = [a_call(a_determination()) for _ in range(40)], a_call()
+
+        def is_kept(call: CallRecord) -> bool:
+            try:
+                file_store.record_now(call)
+            except RecordsUnavailable:
+                return False
+            return True
+
+        began = time.monotonic()
+        with ThreadPoolExecutor(40) as pool:
+            answers = [pool.submit(is_kept, call) for call in calls]
+            asked = time.monotonic()
+            file_store.record_later(quiet)
+            assert time.monotonic() - asked < 0.2
+        assert time.monotonic() - began < 2.5
+        assert not any(answer.result() for answer in answers)
+        holder.execute("ROLLBACK")
+        holder.close()
+        file_store.close()
+        assert not any(file_store.find(call.hook_instance) for call in calls)
+        assert len(file_store.find(quiet.hook_instance)) == 1
 
     def test_readiness_says_what_is_wrong(self, file_store: Store) -> None:
         assert file_store.ready() is None
@@ -304,6 +362,75 @@ class _Sink:
 
     def lose(self, count: int) -> None:
         self.lost += count
+
+
+def test_a_thread_that_waits_too_long_withdraws_and_nothing_of_it_is_written() -> None:
+    gate = threading.Event()
+    written: list[CallRecord] = []
+
+    def write(calls: Sequence[CallRecord]) -> None:
+        assert gate.wait(10)
+        written.extend(calls)
+
+    together = TogetherWriter(write, patience=0.1)
+    first, second, third = a_call(), a_call(), a_call()
+    with ThreadPoolExecutor(2) as pool:
+        writing = pool.submit(together.write, first)
+        while not together._turn.locked():
+            time.sleep(0.01)
+        with pytest.raises(RecordsUnavailable):
+            together.write(second)
+        gate.set()
+        writing.result(10)
+    together.write(third)
+    assert written == [first, third]
+
+
+def test_a_thread_whose_call_is_being_written_by_another_hears_of_its_fate_however_long_that_takes() -> None:
+    gate = threading.Event()
+    written: list[CallRecord] = []
+
+    def write(calls: Sequence[CallRecord]) -> None:
+        assert gate.wait(10)
+        written.extend(calls)
+
+    together = TogetherWriter(write, patience=0.1)
+    mine = a_call()
+    together._turn.acquire()  # another thread's turn, in which it takes the call of this test with its own
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(together.write, mine)
+        while not together._brought:
+            time.sleep(0.001)
+        taken, together._brought = together._brought, []
+        time.sleep(0.3)
+        assert not writing.done()
+        gate.set()
+        together._write_all(taken)
+        together._turn.release()
+        writing.result(10)
+    assert written == [mine]
+
+
+def test_the_breaker_lets_nobody_in_after_a_failure_then_one_and_all_after_a_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(breaker.time, "monotonic", lambda: now[0])
+    found = breaker.Breaker()
+    entered = found.enter()
+    found.check(entered)
+    found.failed()
+    with pytest.raises(RecordsUnavailable):
+        found.check(entered)
+    now[0] += breaker.REST - 0.01
+    assert found.is_open
+    with pytest.raises(RecordsUnavailable):
+        found.enter()
+    now[0] += 0.02
+    found.check(found.enter())
+    with pytest.raises(RecordsUnavailable):
+        found.enter()
+    found.succeeded()
+    found.check(found.enter())
+    assert not found.is_open
 
 
 def test_calls_that_cannot_be_written_yet_are_kept_and_written_in_order_when_the_store_is_back() -> None:
