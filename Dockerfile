@@ -7,6 +7,7 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY docs/deploy/constraints.txt pyproject.toml README.md LICENSE ./
 COPY cds_service ./cds_service
 COPY fhir_examples ./fhir_examples
+COPY docs ./docs
 RUN python -m venv /opt/cds-service \
     && /opt/cds-service/bin/pip install --constraint constraints.txt ".[postgres]" \
     && /opt/cds-service/bin/pip uninstall --yes pip setuptools

@@ -1,4 +1,4 @@
-"""Pages for people: home and policy; the try-it page stands in ``page_try``. Rendered here, with no script needed."""
+"""Pages for people: home and policy; try-it stands in ``page_try``, the documents in ``page_docs``. No script is needed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import msgspec
 from flask import Blueprint, Response, abort, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from cds_service import openapi, page_try
+from cds_service import openapi, page_docs, page_try
 from cds_service.crd.hooks import CRD_VERSIONS, HOOKS
 from cds_service.crd.policy import Policy, PolicyVersion, summaries
 from cds_service.crd.service_dates import parse_fhir_date
+from cds_service.documents import DOCUMENTS
 from cds_service.page_dates import Span, iso_date, period_text, span_text, us_date
 from cds_service.page_frame import error_page, is_try_on, secure
 from cds_service.services import Services, services
@@ -20,6 +21,8 @@ from cds_service.timeline import Timeline, draw_timeline
 blueprint = Blueprint("pages", __name__)
 blueprint.add_url_rule("/try", view_func=page_try.show_form, methods=["GET"])
 blueprint.add_url_rule("/try", view_func=page_try.answer_form, methods=["POST"])
+blueprint.add_url_rule("/docs", view_func=page_docs.show_docs, methods=["GET"])
+blueprint.add_url_rule("/docs/<name>", view_func=page_docs.show_document, methods=["GET"])
 blueprint.after_app_request(secure)
 
 
@@ -36,21 +39,6 @@ def _shared() -> dict[str, object]:
 
 #: What a version asserts, in words.
 COVERED_WORDS = {"covered": "Covered", "not-covered": "Not covered", "conditional": "Depends"}
-
-#: The documents of the repository, with what each is for; ``docs/`` comes with the source.
-DOCS = (
-    ("README.md", "Start here: two commands, one call and its answer"),
-    ("docs/integrate-an-ehr.md", "Wire an EHR: discovery, prefetch, keys, answers, feedback, errors"),
-    ("docs/client-keys.md", "How a client makes its keys and signs its calls"),
-    ("docs/test-with-real-clients.md", "The CDS Hooks Sandbox, the request generator, Inferno"),
-    ("docs/writing-a-policy.md", "Add or change a policy without a programmer"),
-    ("docs/operations.md", "Settings, records, metrics, upkeep"),
-    ("docs/records.md", "What is kept, for how long, and how it is found again"),
-    ("docs/architecture.md", "How the service is built, with the flow drawn"),
-    ("docs/decision-table.md", "What is answered when, for each CRD version"),
-    ("docs/SECURITY.md", "Threat model and what the operator must do"),
-    ("fhir_examples/README.md", "All example requests and what each shows"),
-)
 
 
 @dataclass(frozen=True)
@@ -93,7 +81,7 @@ def home() -> str:
         shown=shown,
         sample=_sample(shown),
         public_url=parts.public_url,
-        docs=DOCS,
+        docs=DOCUMENTS,
     )
 
 
@@ -136,6 +124,8 @@ def show_policy(policy_id: str) -> tuple[str, int]:
         asked=asked,
         timeline=draw_timeline(policy, today, asked.span if asked else None),
         periods={version: period_text(policy, version) for version in policy.document.versions},
+        card_says={version: summaries(policy, (version,))[0] for version in policy.document.versions},
+        card_says_across=summaries(policy, policy.document.versions[-2:])[0],
         has_cpt=any("cpt" in code.system for code in policy.document.codes),
     )
     return page, 400 if asked and asked.span is None else 200

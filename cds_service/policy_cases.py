@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -19,9 +20,13 @@ from cds_service.crd.fhir import as_list
 from cds_service.crd.membership import Membership
 from cds_service.crd.policy import Policy
 from cds_service.crd.recognition import Answer
+from cds_service.crd.service_dates import parse_fhir_date
 from cds_service.policy_files import CASES_SUFFIX
 from cds_service.settings import Settings
 from cds_service.trying import Outcome, TryContext, try_request
+
+#: Whether a date can be read is the same in every zone.
+_ANY_ZONE = ZoneInfo("UTC")
 
 Expected = Literal[
     "covered",
@@ -47,9 +52,9 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One order and the answer expected.
 
     ``order`` is the text of the order, ``code`` a code such as "CPT 76498" with a system of the policy's ``systems``; one of them
-    is needed. ``service_date`` (``date`` in the file: a TOML date, or text as FHIR writes it, such as "2023"); None: the order
-    states none. ``coverage``: "member" of the policy's plan, "none", or names. ``cites``: the ``from`` dates of the versions
-    cited; None: not looked at.
+    is needed. ``service_date`` (``date`` in the file: a TOML date, or text as FHIR writes it, such as "2023"; it must be
+    readable); None: the order states none. ``coverage``: "member" of the policy's plan, "none", or names. ``cites``: the
+    ``from`` dates of the versions cited; None: not looked at.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -104,6 +109,9 @@ def load_cases(path: Path) -> tuple[Case, ...]:
     for case in cases:
         if not (case.order or case.code):
             raise PolicyError(str(path), case.name, "neither order nor code is given", "write the order's text, a code, or both")
+        if case.service_date is not None and parse_fhir_date(case.service_date, _ANY_ZONE) is None:
+            cure = 'write a date as 2023-11-01, or "2023-11" or "2023"; leave it out for an order without a date'
+            raise PolicyError(str(path), case.name, f"date cannot be read (found {case.service_date[:60]!r})", cure)
     return cases
 
 

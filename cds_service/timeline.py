@@ -13,6 +13,8 @@ Anchor = Literal["start", "middle", "end"]
 
 #: Two dates closer than this, in percent, would be written over each other on a phone: the later one goes unwritten.
 _ROOM = 18.0
+#: How wide a letter, and half a year's label, is at most on the narrowest phone, in percent.
+_LETTER, _HALF_YEAR = 3.2, 6.0
 #: A chosen date further than this from the first version or from today is marked at the edge, so that the scale stays readable.
 _MAX_YEARS_BEYOND = 12
 
@@ -28,6 +30,13 @@ class Mark:
     def anchor(self) -> Anchor:
         """How the label hangs on its place without leaving the drawing."""
         return "start" if self.x < 12 else "end" if self.x > 88 else "middle"
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """From where to where the label reaches on the narrowest phone, in percent."""
+        width = len(self.label) * _LETTER
+        left = self.x - {"start": 0.0, "middle": width / 2, "end": width}[self.anchor]
+        return left, left + width
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,7 @@ def draw_timeline(policy: Policy, today: date, chosen: Span | None = None) -> Ti
     mark = Mark(scale.at(chosen.first), span_text(chosen)) if chosen else None
     return Timeline(
         bars,
-        _ticks(scale),
+        _beside(mark, _ticks(scale)),
         _with_room([Mark(scale.at(version.start), us_date(version.start)) for version in versions]),
         Mark(scale.at(today), "today"),
         mark,
@@ -107,6 +116,14 @@ def _ticks(scale: _Scale) -> tuple[Mark, ...]:
     step = next((step for step in (1, 2, 5, 10, 20, 50) if years / step <= 7), 100)
     first = -(-(scale.first.year + 1) // step) * step
     return tuple(Mark(scale.at(date(year, 1, 1)), str(year)) for year in range(first, scale.last.year, step))
+
+
+def _beside(chosen: Mark | None, ticks: tuple[Mark, ...]) -> tuple[Mark, ...]:
+    """The ticks that leave room for the chosen days, which stand in their row so that no line crosses a label."""
+    if chosen is None:
+        return ticks
+    left, right = chosen.reach
+    return tuple(tick for tick in ticks if not left - _HALF_YEAR < tick.x < right + _HALF_YEAR)
 
 
 def _with_room(marks: list[Mark]) -> tuple[Mark, ...]:

@@ -48,15 +48,10 @@ class TryForm:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> TryForm:
-        """Read the fields of a submitted form; unknown ones are passed over, unusable choices fall back to the first."""
+        """Read the fields of a submitted form; unknown ones are passed over, a choice left empty is the first."""
         read = {name: fields[name].strip() for name in ("text", "code", "date", "until", "coverage", "example") if name in fields}
-        source, version = fields.get("source", ""), fields.get("version", "")
-        return cls(
-            source=source if source in SOURCES else SOURCES[0],
-            version=version if version in CRD_VERSIONS else CRD_VERSIONS[0],
-            body=fields.get("body", ""),
-            **read,
-        )
+        chosen = {name: fields[name] for name in ("source", "version") if fields.get(name)}
+        return cls(body=fields.get("body", ""), **chosen, **read)
 
 
 @dataclass(frozen=True)
@@ -101,7 +96,9 @@ def _coverage(payer: str | None, plan: str | None) -> dict[str, Any]:
 
 
 def request_body(form: TryForm, policies: tuple[Policy, ...], today: date) -> bytes:
-    """The hook request that ``form`` stands for, as sent. Raises FormError."""
+    """The hook request that ``form`` stands for, as sent. Raises FormError, also for a choice that the page does not offer."""
+    if form.source not in SOURCES:
+        raise FormError("source", "Choose where the request comes from.")
     if form.source == "paste":
         if not form.body.strip():
             raise FormError("body", "Paste a CDS Hooks request in JSON.")
@@ -113,6 +110,10 @@ def request_body(form: TryForm, policies: tuple[Policy, ...], today: date) -> by
         return found
     if not form.text and not form.code:
         raise FormError("text", "Write what is ordered, or give a code.")
+    if form.coverage and form.coverage not in (choice.value for choice in coverage_choices(policies)):
+        raise FormError("coverage", "Choose one of the coverages.")
+    if form.version not in CRD_VERSIONS:
+        raise FormError("version", "Choose one of the CRD versions.")
     return json.dumps(_request(form, policies, today), indent=2, ensure_ascii=False).encode("utf-8", "replace")
 
 

@@ -229,6 +229,9 @@ class TestPolicyCases:
             ('[[cases]]\nname = "x"\nexpect = "no card"', "neither order nor code"),
             ('[[cases]]\nname = "x"\nexpect = "no card"\norder = "y"\nwhen = 1', "when"),
             ('[[cases]]\nname = "x"\nexpect = "no card"\ncode = "76498"', "SYSTEM CODE"),
+            ('[[cases]]\nname = "x"\nexpect = "no card"\norder = "y"\ndate = "zz"', "x: date cannot be read (found 'zz')"),
+            ('[[cases]]\nname = "x"\nexpect = "no card"\norder = "y"\ndate = "2023-02-30"', "write a date as 2023-11-01"),
+            ('[[cases]]\nname = "x"\nexpect = "no card"\norder = "y"\ndate = ""', "leave it out"),
         ],
     )
     def test_a_defective_file_of_cases_is_refused_with_its_place(self, tmp_path: Path, text: str, words: str) -> None:

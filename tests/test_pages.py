@@ -9,6 +9,7 @@ from datetime import date
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask.testing import FlaskClient
@@ -17,7 +18,7 @@ from markdown_it import MarkdownIt
 import cds_service
 from cds_service.card_markdown import render_markdown
 from cds_service.crd.hooks import HOOKS
-from cds_service.crd.service_dates import Span
+from cds_service.crd.service_dates import Span, parse_fhir_date
 from cds_service.examples import example_names, example_request
 from cds_service.page_dates import iso_date
 from cds_service.policy_files import load_policies
@@ -30,6 +31,7 @@ POLICY = "/policies/blue-advantage-177"
 POLICIES = load_policies(None)
 TODAY = date(2026, 11, 22)
 FORM = "application/x-www-form-urlencoded"
+PACKAGED = Path(cds_service.__file__).parent / "policies" / "blue-advantage-177.toml"
 STATIC = Path(cds_service.__file__).parent / "static"
 
 
@@ -140,6 +142,18 @@ def test_the_policy_page_has_every_part_of_the_policy_file(client: FlaskClient) 
     assert "American Medical Association" in text
 
 
+def test_what_the_policy_page_says_of_the_card_is_what_the_card_says(client: FlaskClient) -> None:
+    text = page(client, POLICY).text
+    spans = [
+        {"occurrenceDateTime": "2023-10-31"},
+        {"occurrenceDateTime": "2023-11-01"},
+        {"occurrenceDateTime": None, "occurrencePeriod": {"start": "2023-10-20", "end": "2023-11-20"}},
+    ]
+    for span in spans:
+        card = client.post("/cds-services/order-sign-crd", json=hook_call(order(**span))).get_json()["cards"][0]
+        assert card["summary"] in text
+
+
 def test_every_deep_link_of_a_card_leads_to_a_version_on_the_policy_page(client: FlaskClient) -> None:
     span = order(occurrencePeriod={"start": "2023-10-20", "end": "2023-11-20"}, occurrenceDateTime=None)
     card = client.post("/cds-services/order-sign-crd", json=hook_call(span)).get_json()["cards"][0]
@@ -219,6 +233,17 @@ def test_a_chosen_date_is_within_the_drawing_however_far_away(chosen: Span) -> N
     assert 0 <= drawn.chosen.x <= drawn.chosen.x + drawn.chosen_width <= 100
     assert len(drawn.ticks) <= 8
     assert drawn.bars[0].width > 20
+
+
+@pytest.mark.parametrize("on", [f"{year}{month}" for year in range(2010, 2029) for month in ("", "-01", "-09")] + ["2023-10-31"])
+def test_no_year_is_written_over_the_chosen_date_on_a_phone(on: str) -> None:
+    span = parse_fhir_date(on, ZoneInfo("America/Chicago"))
+    drawn = draw_timeline(POLICIES[0], TODAY, span)
+    assert drawn.chosen is not None
+    left, right = drawn.chosen.reach
+    assert left <= drawn.chosen.x <= right
+    half_a_year = 15 / 250 * 100  # a label of four digits is 30 px wide, the drawing 250 px on a phone of 320 px
+    assert all(tick.x + half_a_year <= left or tick.x - half_a_year >= right for tick in drawn.ticks)
 
 
 # --- Try it ---
@@ -333,6 +358,9 @@ def test_the_request_shown_gets_the_same_card_when_it_is_posted(client: FlaskCli
         ({"text": " "}, "text", "Write what is ordered, or give a code."),
         ({"source": "paste", "body": "  "}, "body", "Paste a CDS Hooks request in JSON."),
         ({"source": "example", "example": "../../pyproject"}, "example", "Choose one of the examples."),
+        ({"source": "bogus", "text": "MRN"}, "source", "Choose where the request comes from."),
+        ({"text": "MRN", "coverage": "bogus"}, "coverage", "Choose one of the coverages."),
+        ({"text": "MRN", "version": "9.9"}, "version", "Choose one of the CRD versions."),
     ],
 )
 def test_a_form_without_what_it_needs_says_so_beside_the_field(
@@ -410,6 +438,18 @@ def test_trying_logs_nothing_of_what_was_entered(
     tried(client, source="paste", body='{"hook": "Xanthippe"}')
     captured = capfd.readouterr()
     assert "Xanthippe" not in captured.out + captured.err + caplog.text
+
+
+def test_with_two_policies_the_hint_says_which_lists_which_code(tmp_path: Path) -> None:
+    text = PACKAGED.read_text(encoding="utf-8")
+    second = text.replace('id = "blue-advantage-177"', 'id = "second"', 1).replace('number = "177"', 'number = "L-12"', 1)
+    (tmp_path / "second.toml").write_text(second.replace('code = "76498"', 'code = "84999"', 1), encoding="utf-8")
+    hint = page(app_for_tests(mode="open", policies=tmp_path).test_client(), "/try").text_of(id="code-hint")
+    first, _, other = hint.partition(" Blue Advantage policy #L-12 lists ")
+    assert first.startswith("Blue Advantage policy #177 lists 76498 (")
+    assert "84999" in other
+    assert "84999" not in first
+    assert "76498" not in other
 
 
 # --- Hostile order text ---

@@ -29,7 +29,18 @@ FLAGS = (
     "--disable-component-update --disable-sync --disable-dev-shm-usage --force-prefers-reduced-motion --window-size=1280,1000"
 )
 POLICY = "/policies/blue-advantage-177"
-PAGES = ["/", "/try", POLICY, f"{POLICY}?on=2023", f"{POLICY}?on=soon", "/policies/none"]
+PAGES = [
+    "/",
+    "/try",
+    POLICY,
+    f"{POLICY}?on=2023",
+    f"{POLICY}?on=soon",
+    "/policies/none",
+    "/docs",
+    "/docs/operations",
+    "/docs/conformance",
+    "/docs/writing-a-policy",
+]
 
 
 class Quiet(WSGIRequestHandler):
