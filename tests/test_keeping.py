@@ -20,6 +20,7 @@ from flask import Flask
 
 from cds_service.crd.annotation import ASSERTION_PREFIX
 from cds_service.deciding_again import decide_again
+from cds_service.keeping import without_token
 from cds_service.policy_files import PACKAGED, load_policy
 from cds_service.records import (
     CallRecord,
@@ -712,3 +713,14 @@ def test_the_last_day_of_a_span_counts_to_its_end_and_the_first_from_its_start(s
         (None, NOON, 0),
     ):
         assert sum(each.count for each in store.measures(start, end) if each.name == "calls") == count
+
+
+@pytest.mark.parametrize("escapes", [b"", b'a \\" quote'])
+def test_a_body_without_a_token_is_kept_as_the_very_same_bytes(escapes: bytes) -> None:
+    body = b'{"hook": "order-sign", "text": "' + escapes + b'"}'
+    assert without_token(body) is body
+
+
+@pytest.mark.parametrize("name", [b"fhirAuthorization", b"fhir\\u0041uthorization", b"\\u0066hirAuthorization"])
+def test_a_token_whose_name_is_written_with_escapes_is_taken_out_too(name: bytes) -> None:
+    assert b"secret" not in without_token(b'{"hook": "order-sign", "' + name + b'": {"access_token": "secret"}}')
