@@ -61,25 +61,29 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
     from cds_service.auth import check_bind
 
     check_bind(settings, host)
-    port = _checked_port(host, port)
+    address, port = _checked_address(host, port)
     logs.configure_logs()
     with ExitStack() as at_end:
         if settings.metrics_address:
             _serve_metrics(settings.metrics_address, at_end)
         public_url = settings.public_url or f"http://{_in_url(host)}:{port}"
         make = _prepare(settings, public_url)
-        _greet(public_url, settings)
-        _serve(make, host, port, workers)
+        _greet(public_url, f"{_in_url(address)}:{port}", settings)
+        _serve(make, address, port, workers)
 
 
-def _checked_port(host: str, port: int) -> int:
-    """``port``, or a free one for 0. granian shares a port with others that do (SO_REUSEPORT), also with a second service."""
+def _checked_address(host: str, port: int) -> tuple[str, int]:
+    """The address that ``host`` stands for, IPv4 first, and ``port``, or a free one for 0.
+
+    granian takes no names, and shares a port with others that do so (SO_REUSEPORT), also with a second service.
+    """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        with socket.socket(found[0], socket.SOCK_STREAM) as trial:
+        every = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = min(every, key=lambda found: found[0] != socket.AF_INET)
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind(found[4])
-            return int(trial.getsockname()[1])
+            trial.bind(address)
+            return str(address[0]), int(trial.getsockname()[1])
     except OSError as error:
         raise SettingsError(f"{host}:{port} cannot be listened on ({error.strerror}); choose another --host or --port") from None
 
@@ -218,12 +222,13 @@ def _granian(host: str, port: int, workers: int) -> Any:
 _EXAMPLE = "order-sign-after-the-change.request.json"
 
 
-def _greet(public_url: str, settings: Settings) -> None:
+def _greet(public_url: str, bound: str, settings: Settings) -> None:
     """Tell the person at the terminal where to look, and a line to try that answers a card."""
     from cds_service.examples import FOLDER
 
     example = FOLDER / _EXAMPLE
-    lines = [f"cds-service listens on {public_url}", f"  look at  {public_url}/"]
+    where = public_url if public_url.endswith(bound) else f"{bound}, and clients call {public_url}"
+    lines = [f"cds-service listens on {where}", f"  look at  {public_url}/"]
     if example.is_file() and settings.mode != "jwt":
         shown = min((example, _relative(example.resolve())), key=lambda path: len(str(path)))
         address = f"{public_url}/cds-services/order-sign-crd"

@@ -5,10 +5,10 @@ Nothing in this folder touches Flask, the network, a disk, a clock or a source o
 
 What comes in: ``errors`` . ``fhir`` . ``hooks`` . ``hook_request`` . ``service_dates``
 
-The policy: ``words`` . ``phrases`` . ``spelling`` . ``recognition_table`` . ``vocabulary`` . ``policy``
+The policy: ``words`` . ``phrases`` . ``spelling`` . ``cue_words`` . ``recognition_table`` . ``vocabulary`` . ``policy``
 
-Reading an order: ``cue_words`` . ``cues`` . ``reach`` . ``sentences`` . ``clauses`` . ``asking_words`` . ``asking`` .
-``order_text`` . ``tagging`` . ``neighbours`` . ``mentions`` . ``service_kind`` . ``case`` . ``weighing`` . ``verdicts`` .
+Reading an order: ``cues`` . ``reach`` . ``sentences`` . ``clauses`` . ``asking_words`` . ``asking`` . ``order_text`` .
+``tagging`` . ``neighbours`` . ``mentions`` . ``service_kind`` . ``labelled`` . ``case`` . ``weighing`` . ``verdicts`` .
 ``recognition`` . ``trial`` . ``order_title`` . ``validation``
 
 Deciding: ``membership`` . ``needs`` . ``gathering`` . ``effort`` . ``determination``
