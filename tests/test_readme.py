@@ -18,7 +18,11 @@ from pathlib import Path
 import click
 import pytest
 
+from cds_service import openapi
 from cds_service.cli import main
+from cds_service.crd.errors import CallError
+from cds_service.crd.gathering import MAX_COVERAGES
+from cds_service.crd.hook_request import MAX_ORDERS
 from tests import documents, examples
 from tests.documents import ROOT, Block
 
@@ -173,6 +177,28 @@ def test_the_commands_and_options_that_a_document_names_exist(name: str) -> None
             assert command is not None, f"cds-service {words}"
         options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         assert set(re.findall(r"(?<= )--[a-z-]+", f" {rest}")) <= options | {"--help"}, f"cds-service {words}{rest}"
+
+
+def calls_errors(error: type[CallError] = CallError) -> set[int]:
+    return {error.status}.union(*(calls_errors(kind) for kind in error.__subclasses__()))
+
+
+def test_every_error_that_a_call_can_get_stands_in_the_integrators_table() -> None:
+    text = (ROOT / "docs" / "integrate-an-ehr.md").read_text(encoding="utf-8")
+    told = {int(status) for status in re.findall(r"^\| ([45]\d\d) \|", text, re.M)}
+    paths = openapi.document("https://crd.example")["paths"].values()
+    described = {int(status) for path in paths for each in path.values() for status in each["responses"]}
+    of_the_edge = {403, 405, 408, 500, 503}
+    assert calls_errors() | {status for status in described if status >= 400} | of_the_edge <= told
+    assert f"at most {MAX_ORDERS} entries in `draftOrders`" in text
+    assert f"{MAX_COVERAGES} Coverages" in text
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_a_document_that_has_commands_says_how_to_come_by_them(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    first = next((place.start() for place in re.finditer(r"^(?:\$ )?cds-service ", text, re.M)), None)
+    assert first is None or "`. .venv/bin/activate" in text[:first]
 
 
 class TestConvention:
