@@ -184,7 +184,7 @@ AFTER: Final = _by_standing(
             not done previously | not done before | has not been done | not been done | not yet been done
         """,
         Standing.REPEAT: """
-            repeat | to be repeated | please repeat | needs repeat | needs to be repeated | should be repeated |
+            repeat | now repeat | to be repeated | please repeat | needs repeat | needs to be repeated | should be repeated |
             repeat requested | must be repeated
         """,
         Standing.REQUEST: """
@@ -193,7 +193,6 @@ AFTER: Final = _by_standing(
             indicated | per radiology recommendation | per radiology recommendations | per radiologist recommendation
             |
             per radiology protocol | is being requested | to evaluate | to assess | for evaluation | today | asap |
-            now |
             to be done | to be performed | to be completed | needs to be | has to be | should be done | should be
             performed |
             must be | will be performed today | ordered today | to rule out | to r/o | instead | rather than | in lieu
