@@ -44,7 +44,8 @@ class _Commands(click.Group):
             where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
             fail(f"{error.format_message()}{where}")
         except click.ClickException as error:
-            fail(error.format_message())
+            click.echo(f"cds-service: {error.format_message()}", err=True)
+            sys.exit(error.exit_code)
         except click.Abort:
             sys.exit(1)
         sys.exit(status if isinstance(status, int) else 0)

@@ -145,7 +145,7 @@ def test_show_says_that_nothing_was_said(kept: Kept) -> None:
 
 def test_show_of_an_id_that_is_not_kept_ends_with_status_1_and_one_line(kept: Kept) -> None:
     result = run(kept.file, "show", "BCBSAL-CRD-unknown")
-    assert (result.returncode, result.stdout, result.stderr) == (1, "", "Error: no call of that id is kept\n")
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", "cds-service: no call of that id is kept\n")
 
 
 # replay
@@ -346,7 +346,9 @@ def test_a_wrong_setting_is_one_line(kept: Kept) -> None:
 
 
 @pytest.mark.parametrize("words", [["replay"], ["purge"], ["show"], ["measures", "--from", "yesterday"], ["forget"]])
-def test_a_command_that_is_not_understood_ends_with_status_2_and_says_how_it_is_used(kept: Kept, words: list[str]) -> None:
-    result = run_here(kept.file, *words)
+def test_a_command_that_is_not_understood_ends_with_status_2_and_one_line(kept: Kept, words: list[str]) -> None:
+    result = run(kept.file, *words)
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith("Usage: ")
+    assert result.stderr.startswith("cds-service: ")
+    assert result.stderr.count("\n") == 1
+    assert "--help" in result.stderr
