@@ -48,8 +48,6 @@ _GARBAGE = (20_000, 20, 20)
 
 #: linux/prctl.h
 _PR_SET_PDEATHSIG = 1
-#: malloc.h of glibc
-_M_ARENA_MAX = -8
 
 _log = structlog.get_logger(__name__)
 
@@ -138,7 +136,6 @@ def _make_worker(settings: Settings, public_url: str, policies: tuple[Policy, ..
     from cds_service.wsgi_bridge import WsgiBridge
 
     _end_with_parent()
-    _share_memory()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that closes tells the parent, which stops the workers in order
     app = create_app(settings, public_url=public_url, policies=policies, store=store)
     parts: Services = app.extensions["cds_service"]
@@ -162,12 +159,6 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent.pid:  # it died before that
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _share_memory() -> None:
-    """Have glibc keep two pools of free memory, not one for each few threads: after large bodies that is much memory."""
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def _refusal(status: int, sentence: str) -> bytes:

@@ -133,6 +133,7 @@ class WsgiBridge:
             except Exception:  # whatever the application let through: it has logged it
                 answer = self._refuse(500, "The service failed on this request. Other requests are served.")
             self._loop.call_soon_threadsafe(_settle, future, answer)
+            del work, environ, future, answer  # a thread that waits must not hold the last body it saw
 
     def _call(self, environ: dict[str, Any]) -> _Answer:
         status, headers = 500, list[tuple[str, str]]()

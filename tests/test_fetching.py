@@ -31,6 +31,8 @@ from tests.conformance.bodies import (
 from tests.conformance.fhir_server import TOKEN, FhirServer
 from tests.conformance.harness import Service, child, children
 
+pytestmark = pytest.mark.slow  # waits for slow FHIR servers
+
 SEARCH = f"/fhir/Coverage?patient={PATIENT}&status=active"
 PAYOR = "/fhir/Organization/payer-1"
 ORDER = "/fhir/ServiceRequest/mrn-1"

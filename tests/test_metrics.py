@@ -15,6 +15,8 @@ from cds_service import metrics
 from tests.calls import ORDER, app_for_tests, hook_call
 from tests.served import NOT_OURS, SIGN, serving, until
 
+pytestmark = pytest.mark.slow  # starts real servers
+
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Any:

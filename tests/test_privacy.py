@@ -28,6 +28,8 @@ from tests.kept import KEY
 from tests.served import SIGN, Served, serving, until
 from tests.signing import jwk_of, jwks, private_key, token_of
 
+pytestmark = pytest.mark.slow  # sends every example to a real server
+
 TAG = "quillonby"
 PUBLIC = "https://crd.example.org"
 ISSUER = "https://ehr.example.org"

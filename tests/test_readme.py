@@ -140,6 +140,7 @@ class Shell:
                 assert documents.is_as_shown(shown, printed), f"line {block.line}: {command}\nprints\n{printed}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _NAMES)
 def test_a_document_says_and_shows_what_happens(name: str, folder: Path, address: str) -> None:
     shell = Shell(folder, address)

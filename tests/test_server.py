@@ -25,6 +25,8 @@ from cds_service.wsgi_bridge import WsgiBridge
 from tests.benchmarks.load import memory_of
 from tests.served import AFTER, NOT_OURS, SIGN, Served, serving, until
 
+pytestmark = pytest.mark.slow  # starts and stops real servers
+
 HEAD = f"POST {SIGN} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 
 
