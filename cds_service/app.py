@@ -10,16 +10,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
 from werkzeug.exceptions import Forbidden, HTTPException, InternalServerError
 
 from cds_service import gate, metrics, observing, pages, views
+from cds_service.application import Application, JsonResponse, current_request
 from cds_service.auth import Authenticator, NotAuthenticated
 from cds_service.clients import Client, load_clients
 from cds_service.crd.errors import CallError, operation_outcome
+from cds_service.crd.hooks import HOOKS
 from cds_service.crd.policy import Policy
 from cds_service.fhir_client import FhirClient
-from cds_service.page_frame import error_page
+from cds_service.page_frame import error_page, secure
 from cds_service.policy_files import load_policies
 from cds_service.records import RecordsUnavailable, Store
 from cds_service.services import Services
@@ -47,7 +49,7 @@ def create_app(
     """
     settings = settings or load_settings()
     clients = _clients(settings)
-    app = Flask("cds_service", static_folder="static", static_url_path="/static")
+    app = Application("cds_service", static_folder="static", static_url_path="/static")
     app.extensions["cds_service"] = Services(
         settings=settings,
         policies=load_policies(settings.policies) if policies is None else policies,
@@ -61,8 +63,7 @@ def create_app(
         store=store,
         on_record_failure=metrics.count_record_failure,
     )
-    observing.watch(app)
-    app.before_request(gate.check_caller)
+    app.before_request(_begin)
     app.register_blueprint(views.blueprint)
     app.register_blueprint(pages.blueprint)
     app.register_error_handler(CallError, _call_error)
@@ -71,7 +72,9 @@ def create_app(
     app.register_error_handler(RecordsUnavailable, _records_down)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
-    app.after_request(_cors)
+    app.after_request(_end)
+    for service_id in HOOKS:
+        app.fix(f"/cds-services/{service_id}")
     app.wsgi_app = _OneSlash(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way to add middleware
     return app
 
@@ -96,6 +99,22 @@ def _authenticator(clients: tuple[Client, ...], settings: Settings, store: Store
         private_hosts=settings.private_hosts,
         on_store_down=metrics.count_store_down,
     )
+
+
+def _begin() -> None:
+    asked = current_request()
+    observing.begin(asked.environ)
+    gate.check_caller(asked)
+
+
+def _end(answer: Response) -> Response:
+    asked = current_request()
+    if asked.path.startswith(_JSON_PATHS):
+        _let_browsers_read(asked, answer)
+    else:
+        secure(asked, answer)
+    observing.end(asked, answer)
+    return answer
 
 
 class _OneSlash:
@@ -125,7 +144,7 @@ def _outcome(status: int, issue_type: str, diagnostics: str) -> Response:
 
 
 def _json(status: int, body: Any) -> Response:
-    return Response(msgspec.json.encode(body), status, content_type="application/json")
+    return JsonResponse(msgspec.json.encode(body), status)
 
 
 def _call_error(error: CallError) -> Response:
@@ -176,23 +195,21 @@ def _unexpected(error: Exception) -> Response:
     return _outcome(500, "exception", "The service failed on this request; it has been logged. Other requests are served.")
 
 
-def _cors(answer: Response) -> Response:
+def _let_browsers_read(asked: Request, answer: Response) -> None:
     """Let browser clients call and read every JSON answer, errors too (CDS Hooks 2.0 "Cross-Origin Resource Sharing").
 
     None may take it for a page, or keep it.
     """
-    if not _speaks_json():
-        return answer
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    if request.method == "POST":
-        answer.headers["Cache-Control"] = "no-store"  # an answer bears the order
-    origin = gate.allowed_origin()
+    add = answer.headers.add  # setting them would look for earlier ones, of which there are none
+    add("X-Content-Type-Options", "nosniff")
+    if asked.method == "POST":
+        add("Cache-Control", "no-store")  # an answer bears the order
+    origin = gate.allowed_origin(asked)
     if origin != "*":
-        answer.headers.add("Vary", "Origin")
+        add("Vary", "Origin")
     if origin is not None:
-        answer.headers["Access-Control-Allow-Origin"] = origin
-        if request.method == "OPTIONS":
-            answer.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
-            answer.headers["Access-Control-Allow-Headers"] = "authorization, content-type"
-            answer.headers["Access-Control-Max-Age"] = "600"
-    return answer
+        add("Access-Control-Allow-Origin", origin)
+        if asked.method == "OPTIONS":
+            add("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+            add("Access-Control-Allow-Headers", "authorization, content-type")
+            add("Access-Control-Max-Age", "600")

@@ -6,6 +6,7 @@ in ``token_claims``, in the order: header, client, key, signature, claims, and l
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -204,10 +205,17 @@ def refuse_if_not_local(host_header: str | None, header_names: Iterable[str], ex
     """
     if explicit_open:
         return False
-    names = {name.lower().replace("_", "-") for name in header_names}
-    if any(name in ("forwarded", "via", "x-real-ip") or name.startswith("x-forwarded-") for name in names):
-        return True
-    host, _, port = (host_header or "").rpartition(":")
+    for name in header_names:
+        name = name.lower().replace("_", "-")
+        if name in ("forwarded", "via", "x-real-ip") or name.startswith("x-forwarded-"):
+            return True
+    return not _is_local_name(host_header or "")
+
+
+@functools.lru_cache(maxsize=64)
+def _is_local_name(host_header: str) -> bool:
+    """Is a Host, with or without its port, this machine? Local clients send one or two, over and over."""
+    host, _, port = host_header.rpartition(":")
     if not host or "]" in port:
-        host, port = host_header or "", ""
-    return not is_loopback_host(host) or not (port.isdecimal() or not port) or host.count("[") != host.count("]")
+        host, port = host_header, ""
+    return is_loopback_host(host) and (port.isdecimal() or not port) and host.count("[") == host.count("]")

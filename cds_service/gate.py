@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import g, request
+from flask import Request, g
 
 from cds_service.auth import Caller, NotAuthenticated, endpoint_audiences, refuse_if_not_local
 from cds_service.services import services
@@ -18,16 +18,15 @@ class NotLocal(Exception):
     """A call that is not local reached a service that is open only because it listens on a loopback address."""
 
 
-def check_caller() -> None:
+def check_caller(request: Request) -> None:
     """Authenticate the call in jwt mode, or see that it is local. Raises NotAuthenticated and NotLocal.
 
     A preflight bears no token and passes (CDS Hooks 2.0 "Cross-Origin Resource Sharing").
     """
-    g.caller = None
     parts = services()
     if parts.settings.mode is None and request.path.startswith(_LOCAL_ONLY):
         environ = request.environ
-        names = [key[5:] for key in environ if key.startswith("HTTP_")]
+        names = [key[5:] for key in environ if key[:5] == "HTTP_"]
         if refuse_if_not_local(environ.get("HTTP_HOST"), names, explicit_open=False):
             raise NotLocal
     if parts.authenticator is None or request.method == "OPTIONS" or not request.path.startswith(_GUARDED):
@@ -42,8 +41,8 @@ def caller() -> Caller | None:
     return found
 
 
-def allowed_origin() -> str | None:
-    """The value of Access-Control-Allow-Origin for the current request, or None to send none.
+def allowed_origin(request: Request) -> str | None:
+    """The value of Access-Control-Allow-Origin for ``request``, or None to send none.
 
     Any origin in open mode; in jwt mode those that clients registered.
     """

@@ -27,6 +27,7 @@ from cds_service.crd.annotation import ASSERTION_PREFIX
 NOT_LOGGED = "(not logged)"
 _MOST_FRAMES = 30
 _MOST_ITEMS = 50
+_MOST_KNOWN = 500
 
 _UUID = re.compile(r"(?:urn:uuid:)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Ours alone: an order may bear an earlier one, and what follows the prefix there is whatever the client sent.
@@ -53,6 +54,22 @@ def _matching(pattern: re.Pattern[str]) -> _Form:
     return check
 
 
+def _one_of_few(check: _Form) -> _Form:
+    """``check``, of whose values some hundred come again and again: a hook's name, a path, a status."""
+    known: dict[str, Any] = {}
+
+    def look_up(value: Any) -> Any:
+        try:
+            return known[value]
+        except (KeyError, TypeError):
+            checked = check(value)
+            if isinstance(value, str) and checked is value and len(known) < _MOST_KNOWN:
+                known[value] = checked
+            return checked
+
+    return look_up
+
+
 def _several(form: _Form) -> _Form:
     def check(value: Any) -> Any:
         return [form(each) for each in list(value)[:_MOST_ITEMS]] if isinstance(value, list | tuple) else NOT_LOGGED
@@ -71,7 +88,7 @@ def _of_our_making(value: Any) -> Any:
     return value[:300] if isinstance(value, str) else value if value is None else NOT_LOGGED
 
 
-_word, _uuid = _matching(_WORD), _matching(_UUID)
+_word, _uuid = _one_of_few(_matching(_WORD)), _matching(_UUID)
 
 #: Every field that a line may have. ``word`` is a name or code of our own or of the operator's, without blanks.
 FIELDS: Mapping[str, _Form] = {
@@ -138,8 +155,8 @@ def configure_logs(stream: BinaryIO | None = None) -> None:
     threading.excepthook = lambda raised: log_exception(raised.exc_value)
 
 
-def log_call(**fields: Any) -> None:
-    """Write one line on an HTTP request that was answered; the fields are those of ``FIELDS``."""
+def log_call(fields: Mapping[str, Any]) -> None:
+    """Write one line on an HTTP request that was answered; the fields are those of ``FIELDS``, others are left out."""
     # What structlog would do for _log.info, in one pass: this is the line that every request waits for.
     if _sink is None:
         return

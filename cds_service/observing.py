@@ -7,10 +7,10 @@ import re
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Request, Response, g
 
 from cds_service import gate, logs, metrics
 from cds_service.auth import NotAuthenticated
@@ -26,33 +26,36 @@ _REQUEST_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12
 _PLACES = frozenset({"hook", "hookInstance", "context", "prefetch", "fhirServer", "fhirAuthorization", "extension", "feedback"})
 
 
-def watch(app: Flask) -> None:
-    """Log and count every request to ``app``. Call it before anything else that registers ``before_request``."""
-    app.before_request(_begin)
-    app.after_request(_end)
+class Noted:
+    """What is to be said of one request: since when it is served, by which id, and the fields that the views note."""
+
+    __slots__ = ("fields", "refused_client", "request_id", "started")
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self.started = time.perf_counter()
+        self.request_id = _request_id(environ.get("HTTP_X_REQUEST_ID"))
+        self.fields: dict[str, Any] = {}
+        self.refused_client: str | None = None
 
 
-def _begin() -> None:
-    g.started = time.perf_counter()
-    g.noted = {}
+def begin(environ: Mapping[str, Any]) -> None:
+    """Begin to watch the current request: before anything else is done for it."""
+    g.noted = Noted(environ)
 
 
-def request_id() -> str:
-    """The current request's id: its X-Request-Id if that is 32 hexadecimal digits or a UUID, as proxies write, else a new one."""
-    found: str | None = g.get("request_id")
-    if found is None:
-        sent = request.headers.get("X-Request-Id", "").lower()
-        found = g.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
-    return found
+def _request_id(sent: str | None) -> str:
+    """What the client sent if it is 32 hexadecimal digits or a UUID, as proxies write, else a new one."""
+    if sent and _REQUEST_ID.fullmatch(sent.lower()):
+        return sent.lower()
+    return secrets.token_hex(16)
 
 
 def note_call(hook_request: HookRequest, call_id: str) -> None:
     """Note which hook call the current request is."""
-    g.noted.update(
-        crd_version=hook_request.version,
-        hook_instance=hook_request.hook_instance,
-        call_id=call_id,
-    )
+    fields = g.noted.fields
+    fields["crd_version"] = hook_request.version
+    fields["hook_instance"] = hook_request.hook_instance
+    fields["call_id"] = call_id
 
 
 def note_answer(decision: Decision, answered: Answered) -> None:
@@ -69,13 +72,12 @@ def note_answer(decision: Decision, answered: Answered) -> None:
         metrics.count_determination(determination.policy.id, versions, determination.answer.value)
         said.append(f"{determination.policy.id}:{'+'.join(versions)}:{determination.answer.value}:{answer.covered or 'none'}")
     assertion_ids = [each.assertion_id for each in answered.answers] + [each.assertion_id for each in answered.others]
-    g.noted.update(
-        orders=len(decision.readings),
-        recognised=recognised,
-        determinations=said,
-        assertion_ids=list(dict.fromkeys(each for each in assertion_ids if each)),
-        cards=len(answered.cards),
-    )
+    fields = g.noted.fields
+    fields["orders"] = len(decision.readings)
+    fields["recognised"] = recognised
+    fields["determinations"] = said
+    fields["assertion_ids"] = list(dict.fromkeys(each for each in assertion_ids if each))
+    fields["cards"] = len(answered.cards)
 
 
 def note_feedback(items: Iterable[FeedbackItem]) -> None:
@@ -83,45 +85,45 @@ def note_feedback(items: Iterable[FeedbackItem]) -> None:
     outcomes = Counter(item.outcome for item in items)
     for outcome, count in outcomes.items():
         metrics.count_feedback(outcome, count)
-    g.noted["feedback"] = outcomes
+    g.noted.fields["feedback"] = outcomes
 
 
 def note_error(error: Exception) -> None:
     """Note why the current request is refused: the error's type, and of the place in its body the outermost name."""
-    noted = g.get("noted")
-    if noted is None:
-        return
-    noted["error"] = type(error).__name__
+    noted: Noted = g.noted
+    noted.fields["error"] = type(error).__name__
     if isinstance(error, NotAuthenticated):
-        noted["refused"] = error.check
-        g.refused_client = error.client
+        noted.fields["refused"] = error.check
+        noted.refused_client = error.client
     elif isinstance(error, CallError) and error.place:
         outermost = re.split(r"[.\[]", error.place, maxsplit=1)[0]
-        noted["refused"] = outermost if outermost in _PLACES else "body"
+        noted.fields["refused"] = outermost if outermost in _PLACES else "body"
 
 
 def note_exception(error: BaseException) -> None:
     """Log a defect of ours in the current request, without its message."""
-    logs.log_exception(error, request_id())
+    noted: Noted | None = g.get("noted")
+    logs.log_exception(error, noted.request_id if noted else None)
 
 
-def _end(response: Response) -> Response:
-    seconds = time.perf_counter() - g.get("started", time.perf_counter())
-    response.headers["X-Request-Id"] = request_id()
+def end(request: Request, response: Response) -> None:
+    """Log and count ``request``, the current one, and tell its id in ``response``."""
+    noted: Noted = g.noted
+    seconds = time.perf_counter() - noted.started
+    response.headers.add("X-Request-Id", noted.request_id)
     with contextlib.suppress(Exception):  # a full disk under the log, say, must not turn a good answer into an error
-        _report(response.status_code, seconds)
-    return response
+        _report(noted, request, response.status_code, seconds)
 
 
-def _report(status: int, seconds: float) -> None:
+def _report(noted: Noted, request: Request, status: int, seconds: float) -> None:
     rule = request.url_rule.rule if request.url_rule else None
     if rule == "/try":  # the page promises that what is tried is neither logged nor counted
         return
     caller = gate.caller()
-    client = caller.name if caller else g.get("refused_client")
-    hook = _hook(rule)
+    client = caller.name if caller else noted.refused_client
+    hook = _hook(rule, request.view_args)
     fields: dict[str, Any] = {
-        "request_id": request_id(),
+        "request_id": noted.request_id,
         "method": request.method if request.method in _METHODS else "other",
         "path": rule or "none",
         "status": status,
@@ -130,16 +132,16 @@ def _report(status: int, seconds: float) -> None:
     }
     if hook:
         fields["hook"] = hook
-    logs.log_call(**fields, **g.get("noted", {}))
+    logs.log_call(fields | noted.fields)
     if hook and request.method == "POST":
         metrics.count_call(hook, status, client, seconds)
 
 
-def _hook(rule: str | None) -> str | None:
-    """By which word the request's hook is logged and counted; None for what is no hook call."""
+def _hook(rule: str | None, view_args: Mapping[str, Any] | None) -> str | None:
+    """By which word a request's hook is logged and counted; None for what is no hook call."""
     if rule == "/cds-services/<service_id>/feedback":
         return "feedback"
     if rule != "/cds-services/<service_id>":
         return None
-    hook = HOOKS.get((request.view_args or {}).get("service_id", ""))
+    hook = HOOKS.get((view_args or {}).get("service_id", ""))
     return hook.name if hook else "other"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from flask import Response, make_response, render_template, request
+from flask import Request, Response, make_response, render_template
 from werkzeug.exceptions import HTTPException
 
 from cds_service.services import Services
@@ -46,14 +46,13 @@ def is_try_on(parts: Services) -> bool:
     return settings.try_ if settings.try_ is not None else settings.mode != "jwt"
 
 
-def secure(answer: Response) -> Response:
+def secure(request: Request, answer: Response) -> None:
     """Set the security headers on every page and static file; what was tried is kept by no cache."""
     if answer.mimetype == "text/html" or request.endpoint == "static":
         for name, value in _HEADERS.items():
             answer.headers.setdefault(name, value)
     if request.path == "/try":
         answer.headers["Cache-Control"] = "no-store"
-    return answer
 
 
 def error_page(error: HTTPException) -> Response:

@@ -14,7 +14,7 @@ from cds_service.crd.policy import Policy, PolicyVersion, summaries
 from cds_service.crd.service_dates import parse_fhir_date
 from cds_service.documents import DOCUMENTS
 from cds_service.page_dates import Span, iso_date, period_text, span_text, us_date
-from cds_service.page_frame import error_page, is_try_on, secure
+from cds_service.page_frame import error_page, is_try_on
 from cds_service.services import Services, services
 from cds_service.timeline import Timeline, draw_timeline
 
@@ -23,7 +23,6 @@ blueprint.add_url_rule("/try", view_func=page_try.show_form, methods=["GET"])
 blueprint.add_url_rule("/try", view_func=page_try.answer_form, methods=["POST"])
 blueprint.add_url_rule("/docs", view_func=page_docs.show_docs, methods=["GET"])
 blueprint.add_url_rule("/docs/<name>", view_func=page_docs.show_document, methods=["GET"])
-blueprint.after_app_request(secure)
 
 
 @blueprint.errorhandler(HTTPException)

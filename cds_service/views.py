@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import msgspec
-from flask import Blueprint, Response, request
+from flask import Blueprint, Request, Response
 
 from cds_service import gate, observing
+from cds_service.application import JsonResponse, current_request
 from cds_service.crd.cards import render_response
 from cds_service.crd.determination import decide
 from cds_service.crd.errors import BadRequest, CallError, NotJson, TooLarge, UnknownService
@@ -22,14 +23,10 @@ blueprint = Blueprint("cds", __name__)
 _DISCOVERY = msgspec.json.encode(discovery())
 
 
-def _json(body: bytes, status: int = 200) -> Response:
-    return Response(body, status, content_type="application/json")
-
-
 @blueprint.get("/cds-services")
 def list_services() -> Response:
     """Discovery (CDS Hooks 2.0 "Discovery")."""
-    return _json(_DISCOVERY)
+    return JsonResponse(_DISCOVERY)
 
 
 @blueprint.post("/cds-services/<service_id>")
@@ -50,7 +47,7 @@ def call_service(service_id: str) -> Response:
     response = render_response(decision, parts.policies, parts.presentation(call.today))
     answered = keep(parts, call, decision, response)
     observing.note_answer(decision, answered)
-    return _json(answered.body)
+    return JsonResponse(answered.body)
 
 
 @blueprint.post("/cds-services/<service_id>/feedback")
@@ -63,13 +60,13 @@ def take_feedback(service_id: str) -> Response:
     if parts.store is not None:
         parts.store.record_feedback(service_id, caller.name if caller else None, items)
     observing.note_feedback(items)
-    return _json(b"{}")
+    return JsonResponse(b"{}")
 
 
 @blueprint.get("/health/live")
 def live() -> Response:
     """The process answers."""
-    return _json(b'{"status":"live"}')
+    return JsonResponse(b'{"status":"live"}')
 
 
 @blueprint.get("/health/ready")
@@ -80,8 +77,8 @@ def ready() -> Response:
     if problem is None and not parts.policies:
         problem = "no policy is loaded"
     if problem is None:
-        return _json(b'{"status":"ready"}')
-    return _json(msgspec.json.encode({"status": "not ready", "problem": problem}), 503)
+        return JsonResponse(b'{"status":"ready"}')
+    return JsonResponse(msgspec.json.encode({"status": "not ready", "problem": problem}), 503)
 
 
 def _hook(service_id: str) -> Hook:
@@ -93,9 +90,10 @@ def _hook(service_id: str) -> Hook:
 
 def read_body(limit: int) -> bytes:
     """The request's body of JSON. Raises NotJson and TooLarge; a chunked body is counted too, which Flask does not do."""
+    request = current_request()
     environ = request.environ
     if environ.get("CONTENT_TYPE") != "application/json":  # what nearly every client sends is not parsed
-        _check_media_type()
+        _check_media_type(request)
     if environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() not in ("", "identity"):
         raise NotJson("", "encoded bodies are not read here", "Send the body without Content-Encoding")
     is_too_large = (request.content_length or 0) > limit
@@ -111,7 +109,7 @@ def read_body(limit: int) -> bytes:
     return body
 
 
-def _check_media_type() -> None:
+def _check_media_type(request: Request) -> None:
     media_type, options = request.mimetype, request.mimetype_params
     charset = options.get("charset", "utf-8").lower().replace("_", "-")
     if not (media_type == "application/json" or media_type.endswith("+json")) or charset not in ("utf-8", "utf8"):
