@@ -60,10 +60,10 @@ def note_call(hook_request: HookRequest, call_id: str) -> None:
 
 def note_answer(decision: Decision, answered: Answered) -> None:
     """Note what was decided and said in the current request."""
-    recognised: dict[str, int] = {}
-    for reading in decision.readings:
-        answer_to_order = reading.recognition.answer.value if reading.recognition else "no"
-        recognised[answer_to_order] = recognised.get(answer_to_order, 0) + 1
+    # Most orders have no word of a policy and were not read at all.
+    read = Counter(reading.recognition.answer.value for reading in decision.readings if reading.recognition)
+    read["no"] += len(decision.readings) - read.total()
+    recognised = {answer: count for answer, count in read.items() if count}
     metrics.count_orders(recognised)
     said = []
     for answer in answered.answers:

@@ -13,6 +13,8 @@ from .fhir import Resource, as_list, as_object, decode, elements, members, refer
 
 #: What every coverage-assertion-id of ours begins with: by it an earlier answer of ours is told from others'.
 ASSERTION_PREFIX = "BCBSAL-CRD-"
+#: The same as bytes: a resource without it bears no answer of ours.
+ASSERTION_MARK = ASSERTION_PREFIX.encode()
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -43,7 +45,8 @@ def annotate(
 
     An earlier answer of ours for the same coverage is replaced, never doubled; other repetitions and extensions stay.
     """
-    extensions = _extensions(carrier)
+    present = members(carrier.raw)
+    extensions = _extensions(present)
     if extensions is None:
         return None
     earlier = [each for each in _earlier(extensions) if _same(each.coverage, coverage)]
@@ -51,12 +54,13 @@ def annotate(
         return Annotation(None, earlier[0].assertion_id)
     assertion_id = new_assertion_id()
     written = _extension({"reference": coverage}, children, today, assertion_id)
-    return Annotation(_splice(carrier, extensions, {each.index for each in earlier}, [written]), assertion_id)
+    return Annotation(_splice(present, extensions, {each.index for each in earlier}, [written]), assertion_id)
 
 
 def replace_earlier(carrier: Resource, children: Children, today: date, new_assertion_id: Callable[[str], str]) -> bytes | None:
     """``carrier`` with our earlier answers replaced by ``children``, one for each coverage; None if it says that already."""
-    extensions = _extensions(carrier)
+    present = members(carrier.raw)
+    extensions = _extensions(present)
     if extensions is None:
         return None
     said = _said(children)
@@ -70,18 +74,13 @@ def replace_earlier(carrier: Resource, children: Children, today: date, new_asse
         for same in outgrown
     ]
     replaced = {each.index for same in outgrown for each in same}
-    return _splice(carrier, extensions, replaced, written) if outgrown else None
+    return _splice(present, extensions, replaced, written) if outgrown else None
 
 
 def bears_other(carrier: Resource, children: Children) -> bool:
     """Does ``carrier`` bear an answer of ours that says something else than ``children``?"""
-    extensions = _extensions(carrier) if may_bear_earlier(carrier) else None
+    extensions = _extensions(members(carrier.raw)) if ASSERTION_MARK in carrier.raw else None
     return any(each.said != _said(children) for each in _earlier(extensions or []))
-
-
-def may_bear_earlier(carrier: Resource) -> bool:
-    """A cheap look: can ``carrier`` bear an answer of ours at all?"""
-    return ASSERTION_PREFIX.encode() in carrier.raw
 
 
 def _extension(coverage: dict[str, Any], children: Children, today: date, assertion_id: str) -> msgspec.Raw:
@@ -94,14 +93,15 @@ def _extension(coverage: dict[str, Any], children: Children, today: date, assert
     return msgspec.Raw(_encode({"url": EXTENSION_URL, "extension": parts}))
 
 
-def _extensions(carrier: Resource) -> list[msgspec.Raw] | None:
-    present = members(carrier.raw).get("extension")
-    return [] if present is None else elements(present)
+def _extensions(present: dict[str, msgspec.Raw]) -> list[msgspec.Raw] | None:
+    """The extensions among the members of a resource; None where what stands there is no array."""
+    raw = present.get("extension")
+    return [] if raw is None else elements(raw)
 
 
 def _earlier(extensions: list[msgspec.Raw]) -> Iterator[_Earlier]:
     for index, raw in enumerate(extensions):
-        if ASSERTION_PREFIX.encode() not in bytes(raw):
+        if ASSERTION_MARK not in bytes(raw):
             continue
         extension = as_object(decode(bytes(raw), "extension"))
         children = [dict(child) for child in as_list(extension.get("extension")) if isinstance(child, dict)]
@@ -122,8 +122,10 @@ def _same(stated: dict[str, Any], coverage: str) -> bool:
     return reference_tail(stated.get("reference")) == reference_tail(coverage)
 
 
-def _splice(carrier: Resource, extensions: list[msgspec.Raw], replaced: set[int], written: list[msgspec.Raw]) -> bytes:
-    """``carrier`` with ``written`` where the first replaced element stood, or at the end."""
+def _splice(
+    present: dict[str, msgspec.Raw], extensions: list[msgspec.Raw], replaced: set[int], written: list[msgspec.Raw]
+) -> bytes:
+    """The resource of the members ``present`` with ``written`` where the first replaced extension stood, or at the end."""
     kept: list[msgspec.Raw] = []
     first = min(replaced, default=None)
     for index, raw in enumerate(extensions):
@@ -133,6 +135,4 @@ def _splice(carrier: Resource, extensions: list[msgspec.Raw], replaced: set[int]
             kept += written
     if not replaced:
         kept += written
-    present: dict[str, Any] = dict(members(carrier.raw))
-    present["extension"] = kept
-    return _encode(present)
+    return _encode({**present, "extension": kept})

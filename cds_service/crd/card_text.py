@@ -60,7 +60,9 @@ def dates_text(dates: ServiceDates) -> str:
 
 def order_name(title: str) -> str:
     """An order's own text, safe within markdown: one line, in a code span, shortened."""
-    plain = " ".join("".join(char if char.isprintable() else " " for char in title).replace("`", "'").split())
+    if not title.isprintable():
+        title = "".join(char if char.isprintable() else " " for char in title)
+    plain = " ".join(title.replace("`", "'").split())
     if len(plain) > MAX_NAME:
         plain = plain[: MAX_NAME - 1].rstrip() + "…"
     return f"`{plain or 'order without a name'}`"

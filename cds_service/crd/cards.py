@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from .card_text import detail_of
 from .coverage_information import policy_page
 from .determination import Decision, Determination
 from .hooks import CrdVersion, Hook
-from .policy import Policy, summaries
+from .policy import Policy, PolicyVersion, summaries
 from .recognition import Answer
 from .system_actions import OrderAnswer, OtherAssertion, Presentation, SystemActions
 
@@ -57,9 +58,7 @@ def render_response(decision: Decision, policies: tuple[Policy, ...], how: Prese
     answers = tuple(actions.answer(determination) for determination in decision.determinations)
     for reading, coverage in decision.unmatched:
         actions.answer_unmatched(reading, coverage.coverage.reference)
-    for reading in decision.readings:
-        if not reading.is_recognised:
-            actions.withdraw_outgrown(reading, policies)
+    actions.withdraw_outgrown(decision.readings, policies)
     shown: list[ShownCard] = []
     cards: list[dict[str, Any]] = []
     for group in _groups(answers, decision.request.hook) if wanted.guideline else ():
@@ -100,14 +99,33 @@ def _groups(answers: Iterable[OrderAnswer], hook: Hook) -> Iterable[list[OrderAn
 
 def _card(group: list[Determination], version: CrdVersion, how: Presentation) -> dict[str, Any]:
     first = group[0]
-    document = first.policy.document
-    certain, possible = summaries(first.policy, first.versions)
-    is_certain = first.answer is Answer.YES
-    card: dict[str, Any] = {
-        "uuid": how.new_id(),
+    around = _around(first.policy, first.versions, first.answer, version, how.public_url)
+    # The members' order is the one in which people read a card.
+    card: dict[str, Any] = {"uuid": how.new_id(), **around.before, "detail": detail_of(group), **around.behind}
+    references = list(dict.fromkeys(each.reading.order.reference for each in group if each.reading.order.reference))
+    if references:
+        shape = references if version == "2.0" else [{"reference": reference} for reference in references]
+        card["extension"] = {"davinci-crd.associated-resource": shape}
+    return card
+
+
+class _Around(msgspec.Struct, frozen=True):
+    """What of a card follows from the policy alone: its members before the detail, and those behind it, encoded."""
+
+    before: dict[str, Any]
+    behind: dict[str, msgspec.Raw]
+
+
+@lru_cache(maxsize=256)
+def _around(policy: Policy, versions: tuple[PolicyVersion, ...], answer: Answer, version: CrdVersion, public_url: str) -> _Around:
+    document = policy.document
+    certain, possible = summaries(policy, versions)
+    is_certain = answer is Answer.YES
+    before = {
         "summary": certain if is_certain else possible,
-        "indicator": "warning" if is_certain and _concerns_payment(first) else "info",
-        "detail": detail_of(group),
+        "indicator": "warning" if is_certain and _concerns_payment(versions) else "info",
+    }
+    behind: dict[str, Any] = {
         "source": {
             "label": document.source_label,
             "topic": {"system": TOPIC_SYSTEMS[version], "code": "guideline", "display": "Guideline"},
@@ -118,24 +136,19 @@ def _card(group: list[Determination], version: CrdVersion, how: Presentation) ->
         ],
     }
     if is_certain:
-        card["links"] = _links(first, how.public_url)
-    references = list(dict.fromkeys(each.reading.order.reference for each in group if each.reading.order.reference))
-    if references:
-        shape = references if version == "2.0" else [{"reference": reference} for reference in references]
-        card["extension"] = {"davinci-crd.associated-resource": shape}
-    return card
+        behind["links"] = _links(policy, versions, public_url)
+    return _Around(before, {name: msgspec.Raw(_encode(value)) for name, value in behind.items()})
 
 
-def _concerns_payment(determination: Determination) -> bool:
+def _concerns_payment(versions: tuple[PolicyVersion, ...]) -> bool:
     """May payment be affected, so that the card is a warning (CRD 2.2.1 resp-1)? Not where every version covers it."""
-    return any(version.covered != "covered" for version in determination.versions)
+    return any(version.covered != "covered" for version in versions)
 
 
-def _links(determination: Determination, public_url: str) -> list[dict[str, str]]:
+def _links(policy: Policy, versions: tuple[PolicyVersion, ...], public_url: str) -> list[dict[str, str]]:
     """The policy's page on this service at each version cited, and each cited document that has a public address."""
-    policy: Policy = determination.policy
     links = []
-    for version in determination.versions:
+    for version in versions:
         label = f"{policy.document.plan} policy #{policy.document.number}: {version.in_force}"
         links.append({"label": label, "url": policy_page(public_url, policy, version), "type": "absolute"})
         links += [

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-from .determination import Determination
+from .determination import Assertion, Determination
 from .hooks import CrdVersion
 from .policy import Policy, PolicyVersion
 from .recognition import Answer
@@ -59,33 +60,59 @@ def determined(determination: Determination, version: CrdVersion, public_url: st
     """What is asserted of a recognised order: the children of the extension but coverage, date and assertion id.
 
     ``literal_q2`` adds ``pa-needed`` ``no-auth`` to 2.0 answers, for validators that take 2.0.1's mis-coded crd-ci-q2 at its
-    expression and not at its text.
+    expression and not at its text. The children are shared by all orders of which the same is said: not to be changed.
     """
-    document = determination.policy.document
-    if determination.assertion == "no-active-coverage":
+    return _determined(
+        determination.policy,
+        determination.versions,
+        determination.answer,
+        determination.assertion,
+        determination.dates.source,
+        determination.trial is not None,
+        version,
+        public_url,
+        literal_q2,
+    )
+
+
+@lru_cache(maxsize=256)
+def _determined(
+    policy: Policy,
+    versions: tuple[PolicyVersion, ...],
+    answer: Answer,
+    assertion: Assertion | None,
+    dated_by: str,
+    in_trial: bool,
+    version: CrdVersion,
+    public_url: str,
+    literal_q2: bool,
+) -> Children:
+    document = policy.document
+    if assertion == "no-active-coverage":
         text = f"The {document.plan} coverage is not active on the date of service, as the Coverage sent states it."
         return [_code("covered", "not-covered"), _reason(text, "no-active-coverage")]
-    if determination.assertion == "technical":
+    if assertion == "technical":
         text = "A technical failure kept this service from telling whose the coverage is. Ask the plan, or send the order again."
         return _indeterminate(version, text, "technical")
-    texts = [each.reason for each in determination.versions]
-    if determination.answer is Answer.POSSIBLY:
+    texts = [each.reason for each in versions]
+    if answer is Answer.POSSIBLY:
         text = " ".join([document.card.unclear, f"If it is {document.procedure}:", *texts])
         children = _unsettled(version, text, "detail-code", "detail-code")
         instructions = document.card.unclear
     else:
-        text = " ".join([*texts, *_qualifiers(determination), *([document.card.care] if version == "2.0" else [])])
-        children = [*_covered(determination, version, literal_q2), _reason(text)]
+        care = [document.card.care] if version == "2.0" else []
+        text = " ".join([*texts, *_qualifiers(policy, dated_by, in_trial), *care])
+        children = [*_covered(policy, versions, version, literal_q2), _reason(text)]
         instructions = document.card.instructions
     if version == "2.2":
-        children += _links(determination, public_url) if determination.answer is Answer.YES else []
+        children += _links(policy, versions, public_url) if answer is Answer.YES else []
         children.append(_detail("cat-decisional", "instructions", {"valueString": instructions}))
     return children
 
 
-def _covered(determination: Determination, version: CrdVersion, literal_q2: bool) -> Children:
+def _covered(policy: Policy, versions: tuple[PolicyVersion, ...], version: CrdVersion, literal_q2: bool) -> Children:
     """``covered`` as the policy's versions assert it; versions that differ over the dates of service make it conditional."""
-    asserted = {each.covered for each in determination.versions}
+    asserted = {each.covered for each in versions}
     covered = asserted.pop() if len(asserted) == 1 else "conditional"
     children = [_code("covered", covered)]
     if covered != "not-covered" or (version == "2.0" and literal_q2):
@@ -93,28 +120,26 @@ def _covered(determination: Determination, version: CrdVersion, literal_q2: bool
     if covered == "conditional":
         children.append(_code("info-needed", "timeframe"))
     return children + [
-        {"url": "billingCode", "valueCoding": {"system": code.system, "code": code.code}}
-        for code in determination.policy.document.codes
+        {"url": "billingCode", "valueCoding": {"system": code.system, "code": code.code}} for code in policy.document.codes
     ]
 
 
-def _qualifiers(determination: Determination) -> list[str]:
+def _qualifiers(policy: Policy, dated_by: str, in_trial: bool) -> list[str]:
     """What the assertion rests on besides the policy (CRD 2.2.1 resp-30, impl-5), and the trial sentence if one is shown."""
-    document = determination.policy.document
-    said = [document.card.read_as]
-    if determination.dates.source == "authoredOn":
+    said = [policy.document.card.read_as]
+    if dated_by == "authoredOn":
         said.append("No readable date of service is stated; the day the order was written was taken.")
-    elif determination.dates.source == "today":
+    elif dated_by == "today":
         said.append("No readable date is stated; the day of this answer was taken as the date of service.")
-    return said + ([document.card.trial_shown] if determination.trial else [])
+    return said + ([policy.document.card.trial_shown] if in_trial else [])
 
 
-def _links(determination: Determination, public_url: str) -> Children:
+def _links(policy: Policy, versions: tuple[PolicyVersion, ...], public_url: str) -> Children:
     """Where each version cited can be read: its public document, else the policy's page on this service."""
     pages = []
-    for version in determination.versions:
+    for version in versions:
         documents = [reference.url for reference in version.references if reference.url]
-        pages += documents or [policy_page(public_url, determination.policy, version)]
+        pages += documents or [policy_page(public_url, policy, version)]
     return [_detail("cat-other", "policy-link", {"valueUrl": page}) for page in pages]
 
 

@@ -27,8 +27,11 @@ Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
 Covered = Literal["covered", "not-covered", "conditional"]
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A part of a policy file: unknown keys are refused, so that a misspelt one cannot be overlooked."""
+class _Part(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=True, kw_only=True):
+    """A part of a policy file: unknown keys are refused, so that a misspelt one cannot be overlooked.
+
+    A part is equal to itself alone, which makes it a key by which what follows from it is remembered.
+    """
 
 
 class Reference(_Part, frozen=True, kw_only=True):
@@ -146,8 +149,11 @@ class PolicyFile(_Part, frozen=True, kw_only=True):
     recognition: Vocabulary
 
 
-class Policy(msgspec.Struct, frozen=True):
-    """A checked policy: the file's content, its name, the SHA-256 of its bytes, and the vocabulary made ready."""
+class Policy(msgspec.Struct, frozen=True, eq=False):
+    """A checked policy: the file's content, its name, the SHA-256 of its bytes, and the vocabulary made ready.
+
+    Equal to itself alone, as its parts are.
+    """
 
     file: str
     sha256: str

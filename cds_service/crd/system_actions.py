@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
 import msgspec
 
-from .annotation import ASSERTION_PREFIX, annotate, bears_other, may_bear_earlier, replace_earlier
+from .annotation import ASSERTION_MARK, ASSERTION_PREFIX, annotate, bears_other, replace_earlier
 from .coverage_information import Children, determined, unmatched, withdrawn
 from .determination import Decision, Determination, Reading, is_live
 from .fhir import Resource, reference_tail
@@ -91,10 +91,16 @@ class SystemActions:
             written = self._write(carrier, coverage, children, "Add coverage information to the order (not evaluated)")
             self._note(reading, "not-evaluated", children, [written[0]] if written else [])
 
-    def withdraw_outgrown(self, reading: Reading, policies: tuple[Policy, ...]) -> None:
-        """Replace an earlier answer of ours on an order that no longer asks for what it answered."""
+    def withdraw_outgrown(self, readings: Sequence[Reading], policies: tuple[Policy, ...]) -> None:
+        """Replace earlier answers of ours on orders that no longer ask for what they answered."""
+        # The bytes are looked at first, and here: of a hundred orders hardly one bears an answer.
+        for reading in [each for each in readings if ASSERTION_MARK in each.order.raw or each.appointments]:
+            if not reading.is_recognised:
+                self._withdraw(reading, policies)
+
+    def _withdraw(self, reading: Reading, policies: tuple[Policy, ...]) -> None:
         carrier = self._carrier(reading)
-        if not (carrier.id and self.how.asserting) or carrier.raw in self._written or not may_bear_earlier(carrier):
+        if not (carrier.id and self.how.asserting) or carrier.raw in self._written or ASSERTION_MARK not in carrier.raw:
             return
         if reading.passed_over or not is_live(reading):
             return
