@@ -70,13 +70,15 @@ class _Link(msgspec.Struct):
     url: Any = None
 
 
-class _Bundle(msgspec.Struct):
+class Bundle(_Head):
+    """What is read of a Bundle: its type as it says, its entries, its links."""
+
     entry: list[_Entry | None] | None = None
     link: Any = None
 
 
 _heads = msgspec.json.Decoder(_Head)
-_bundles = msgspec.json.Decoder(_Bundle)
+_bundles = msgspec.json.Decoder(Bundle)
 
 
 def decode(raw: bytes, place: str) -> Any:
@@ -127,44 +129,49 @@ def resource(raw: bytes | msgspec.Raw, place: str, full_url: Any = None) -> Reso
         raise too_deep(place) from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise BadRequest(place, "is not a JSON object", "Send a FHIR resource") from None
+    kind, identifier = head.resource_type, head.id
     return Resource(
         place,
-        head.resource_type if isinstance(head.resource_type, str) else None,
-        head.id if isinstance(head.id, str) and head.id else None,
+        kind if isinstance(kind, str) else None,
+        identifier if isinstance(identifier, str) and identifier else None,
         raw,
         full_url if isinstance(full_url, str) else None,
     )
 
 
-def bundle_resources(bundle: Resource, depth: int = 0) -> Iterator[Resource]:
-    """Yield every resource of a Bundle, those of Bundles within it too. Raises BadRequest where ``entry`` is malformed."""
-    if depth > 8:
-        raise too_deep(bundle.place)
-    for index, entry in enumerate(_decoded_bundle(bundle).entry or ()):
-        if entry is None or bytes(entry.resource).strip() == b"null":
-            continue
-        found = resource(entry.resource, f"{bundle.place}.entry[{index}].resource", entry.full_url)
-        if found.resource_type == "Bundle":
-            yield from bundle_resources(found, depth + 1)
-        else:
-            yield found
-
-
-def next_page(bundle: Resource) -> str | None:
-    """The ``next`` link of a paginated Bundle, or None on its last page."""
-    for link in as_list(_decoded_bundle(bundle).link):
-        if isinstance(link, Mapping) and link.get("relation") == "next" and isinstance(link.get("url"), str):
-            return str(link["url"])
-    return None
-
-
-def _decoded_bundle(bundle: Resource) -> _Bundle:
+def open_bundle(bundle: Resource) -> Bundle:
+    """Read the entries and links of a Bundle. Raises BadRequest where ``entry`` is malformed."""
     try:
         return _bundles.decode(bundle.raw)
     except RecursionError:
         raise too_deep(bundle.place) from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise BadRequest(f"{bundle.place}.entry", "is not a list of Bundle entries", "Send a FHIR R4 Bundle") from None
+
+
+def bundle_resources(bundle: Bundle, place: str, depth: int = 0) -> Iterator[Resource]:
+    """Yield the resources of the Bundle at ``place``, those of Bundles in it too. Raises BadRequest where one is malformed."""
+    if depth > 8:
+        raise too_deep(place)
+    for index, entry in enumerate(bundle.entry or ()):
+        if entry is None:
+            continue
+        raw = bytes(entry.resource)
+        if raw.strip() == b"null":
+            continue
+        found = resource(raw, f"{place}.entry[{index}].resource", entry.full_url)
+        if found.resource_type == "Bundle":
+            yield from bundle_resources(open_bundle(found), found.place, depth + 1)
+        else:
+            yield found
+
+
+def next_page(bundle: Bundle) -> str | None:
+    """The ``next`` link of a paginated Bundle, or None on its last page."""
+    for link in as_list(bundle.link):
+        if isinstance(link, Mapping) and link.get("relation") == "next" and isinstance(link.get("url"), str):
+            return str(link["url"])
+    return None
 
 
 def members(raw: bytes) -> dict[str, msgspec.Raw]:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from .errors import BadRequest, DataUnavailable, TooLarge
-from .fhir import Resource, as_object, bundle_resources, decode, next_page, resource
+from .fhir import Resource, as_object, bundle_resources, decode, next_page, open_bundle, resource
 from .hook_request import HookRequest
 from .membership import CoverageReading, Identity, Membership, identify_coverage
 from .needs import Fetched, Need
@@ -59,10 +59,11 @@ class Sent:
             self.resources.append(found)
             self.answered.add(key)
             return True
-        entries = [each for each in bundle_resources(found) if each.resource_type != "OperationOutcome"]
+        bundle = open_bundle(found)
+        entries = [each for each in bundle_resources(bundle, found.place) if each.resource_type != "OperationOutcome"]
         self.resources += entries
         self.answered.add(key)
-        page = next_page(found)
+        page = next_page(bundle)
         # only more Coverages are ever looked for: the next page of a Bundle of something else is not worth the call
         wanted = key == "coverage" or any(each.resource_type == "Coverage" for each in entries)
         if page and wanted and page not in self._linked:  # each once: a server's links may lead in a circle

@@ -7,12 +7,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
 from .errors import BadRequest, ConstraintBroken, TooLarge
-from .fhir import Resource, as_list, as_object, as_text, bundle_resources, decode, malformed, reference_tail, resource, too_deep
+from .fhir import (
+    Bundle,
+    Resource,
+    as_list,
+    as_object,
+    as_text,
+    bundle_resources,
+    decode,
+    malformed,
+    open_bundle,
+    reference_tail,
+    resource,
+    too_deep,
+)
 from .hooks import CRD_VERSIONS, HOOK_NAMES, CrdVersion, Hook
 
 #: More orders than this in one call are refused: no order entry signs so many, and each costs a reading.
@@ -60,10 +74,14 @@ class HookRequest(msgspec.Struct, frozen=True):
     other_resources: tuple[str, ...] = ()
 
 
-class _Envelope(msgspec.Struct, rename="camel"):
+_Context = TypeVar("_Context")
+_Orders = TypeVar("_Orders")
+
+
+class _Envelope(msgspec.Struct, Generic[_Context], rename="camel"):
     hook: _NonEmpty
     hook_instance: _NonEmpty
-    context: msgspec.Raw
+    context: _Context
     prefetch: dict[str, msgspec.Raw] | None = None
     fhir_server: Any = None
     fhir_authorization: Any = None
@@ -75,11 +93,11 @@ class _PatientContext(msgspec.Struct, rename="camel"):
     patient_id: _NonEmpty
 
 
-class _OrderContext(_PatientContext, rename="camel"):
-    draft_orders: msgspec.Raw
+class _OrderContext(_PatientContext, Generic[_Orders], rename="camel"):
+    draft_orders: _Orders
 
 
-class _SelectContext(_OrderContext, rename="camel"):
+class _SelectContext(_OrderContext[_Orders], Generic[_Orders], rename="camel"):
     selections: list[str]
 
 
@@ -98,11 +116,16 @@ class _DispatchContext(msgspec.Struct, rename="camel"):
     order: str | None = None
 
 
-_envelopes = msgspec.json.Decoder(_Envelope)
-_order_contexts = msgspec.json.Decoder(_OrderContext)
-_select_contexts = msgspec.json.Decoder(_SelectContext)
+_envelopes = msgspec.json.Decoder(_Envelope[msgspec.Raw])
+_order_contexts = msgspec.json.Decoder(_OrderContext[msgspec.Raw])
+_select_contexts = msgspec.json.Decoder(_SelectContext[msgspec.Raw])
 _appointment_contexts = msgspec.json.Decoder(_AppointmentContext)
 _dispatch_contexts = msgspec.json.Decoder(_DispatchContext)
+#: What reads a request with draft orders in one pass: each pass over a large body costs as much as all else about it.
+_whole_requests: dict[str, msgspec.json.Decoder[Any]] = {
+    "draftOrders": msgspec.json.Decoder(_Envelope[_OrderContext[Bundle]]),
+    "selections": msgspec.json.Decoder(_Envelope[_SelectContext[Bundle]]),
+}
 
 
 def parse_hook_request(body: bytes, hook: Hook) -> HookRequest:
@@ -112,7 +135,7 @@ def parse_hook_request(body: bytes, hook: Hook) -> HookRequest:
     BadRequest (malformed), ConstraintBroken (a CRD version that is not served) or TooLarge (more than MAX_ORDERS).
     """
     body = _utf8(body)
-    envelope: _Envelope = _parse(_envelopes, body, "")
+    envelope = _envelope(body, hook)
     if envelope.hook not in HOOK_NAMES:
         raise BadRequest("hook", "names a hook that is not served here", f"Send one of {', '.join(sorted(HOOK_NAMES))}")
     extension = as_object(envelope.extension)
@@ -131,8 +154,21 @@ def parse_hook_request(body: bytes, hook: Hook) -> HookRequest:
     return HookRequest(**shared, **_drafts(envelope.context, hook))
 
 
+def _envelope(body: bytes, hook: Hook) -> _Envelope[Any]:
+    """``body`` read to the entries of its draft orders; if anything in it is wrong, with its context left as bytes.
+
+    Part by part the first mistake is then found and told by its own name, even if the hook's name or the version is one.
+    """
+    if hook.orders_in in _whole_requests:
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return _whole_requests[hook.orders_in].decode(body)  # type: ignore[no-any-return]
+    return _parse(_envelopes, body, "")  # type: ignore[no-any-return]
+
+
 def _utf8(body: bytes) -> bytes:
     """``body`` without a byte order mark. msgspec skips over strings it need not read, so UTF-8 is checked here, once."""
+    if body.isascii():
+        return body
     try:
         body.decode()
     except UnicodeDecodeError:
@@ -205,17 +241,19 @@ def _configuration(given: Any) -> Configuration:
     return Configuration(**chosen)
 
 
-def _bundle(raw: msgspec.Raw, place: str) -> Resource:
-    bundle = resource(raw, place)
-    if bundle.resource_type != "Bundle":
+def _bundle(given: Bundle | msgspec.Raw, place: str) -> Bundle:
+    head = given if isinstance(given, Bundle) else resource(given, place)
+    if head.resource_type != "Bundle":
         raise BadRequest(place, "is not a Bundle", "Send a FHIR R4 Bundle, its resourceType with it")
-    return bundle
+    return head if isinstance(head, Bundle) else open_bundle(head)
 
 
-def _drafts(raw: msgspec.Raw, hook: Hook) -> dict[str, Any]:
+def _drafts(given: _OrderContext[Bundle] | msgspec.Raw, hook: Hook) -> dict[str, Any]:
     selecting = hook.orders_in == "selections"
-    context: _OrderContext = _parse(_select_contexts if selecting else _order_contexts, raw, "context")
-    found = list(bundle_resources(_bundle(context.draft_orders, "context.draftOrders")))
+    context: _OrderContext[Any] = (
+        _parse(_select_contexts if selecting else _order_contexts, given, "context") if isinstance(given, msgspec.Raw) else given
+    )
+    found = list(bundle_resources(_bundle(context.draft_orders, "context.draftOrders"), "context.draftOrders"))
     if isinstance(context, _SelectContext):
         found = _selected(found, context.selections)
     if len(found) > MAX_ORDERS:
@@ -261,7 +299,7 @@ def _appointments(raw: msgspec.Raw) -> dict[str, Any]:
     context: _AppointmentContext = _parse(_appointment_contexts, raw, "context")
     booked: dict[tuple[str, str], tuple[Resource, ...]] = {}
     count = based = 0
-    for found in bundle_resources(_bundle(context.appointments, "context.appointments")):
+    for found in bundle_resources(_bundle(context.appointments, "context.appointments"), "context.appointments"):
         if found.resource_type != "Appointment":
             continue
         count += 1

@@ -22,6 +22,7 @@ from cds_service.crd.fhir import (
     elements,
     members,
     next_page,
+    open_bundle,
     reference_tail,
     resource,
 )
@@ -133,7 +134,7 @@ def test_the_resources_of_a_bundle_come_with_their_places_and_full_urls() -> Non
             {"resource": bundle(order())},
         ],
     }
-    found = list(bundle_resources(as_resource(body, "context.draftOrders")))
+    found = list(bundle_resources(open_bundle(as_resource(body)), "context.draftOrders"))
     assert [(each.place, each.full_url) for each in found] == [
         ("context.draftOrders.entry[1].resource", "urn:uuid:1"),
         ("context.draftOrders.entry[3].resource.entry[0].resource", None),
@@ -143,7 +144,7 @@ def test_the_resources_of_a_bundle_come_with_their_places_and_full_urls() -> Non
 @pytest.mark.parametrize("entries", ["x", 5, {}, True, [5], ["x"], [[]], [True]])
 def test_entries_of_the_wrong_kind_are_refused(entries: Any) -> None:
     with pytest.raises(BadRequest, match=r"b\.entry: is not a list of Bundle entries"):
-        list(bundle_resources(as_resource({"resourceType": "Bundle", "entry": entries}, "b")))
+        open_bundle(as_resource({"resourceType": "Bundle", "entry": entries}, "b"))
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_entries_of_the_wrong_kind_are_refused(entries: Any) -> None:
     ],
 )
 def test_the_next_page_is_the_next_link(link: Any, page: str | None) -> None:
-    assert next_page(as_resource({"resourceType": "Bundle", "link": link})) == page
+    assert next_page(open_bundle(as_resource({"resourceType": "Bundle", "link": link}))) == page
 
 
 def test_members_and_elements_keep_their_bytes() -> None:
@@ -185,6 +186,6 @@ JSON = st.recursive(
 @settings(max_examples=100, deadline=None)
 def test_any_json_as_a_bundle_is_read_or_refused_with_a_call_error(body: Any) -> None:
     with suppress(CallError):
-        found = as_resource(body)
+        found = open_bundle(as_resource(body))
         next_page(found)
-        list(bundle_resources(found))
+        list(bundle_resources(found, "b"))

@@ -180,6 +180,20 @@ def test_what_is_no_utf_8_is_refused(body: bytes) -> None:
     assert "UTF-8" in str(refused(body).cure)
 
 
+def test_of_several_mistakes_the_outermost_is_told_and_of_those_the_first() -> None:
+    body = with_value(SIGN, ["context", "draftOrders", "entry"], [5])
+    assert refused(body).place == "context.draftOrders.entry"
+    body = with_value(body, ["context", "draftOrders", "resourceType"], "List")
+    assert refused(body).place == "context.draftOrders"
+    body = without(body, ["context", "userId"])
+    assert refused(body).place == "context.userId"
+    body = {**body, "extension": {"davinci-crd.requestedVersion": "1.0"}}
+    assert refused(body, kind=ConstraintBroken).place == "extension.davinci-crd.requestedVersion"
+    body = {**body, "hook": "patient-view"}
+    assert refused(body).place == "hook"
+    assert refused({**body, "prefetch": 5}).place == "prefetch"
+
+
 def test_a_patients_data_within_a_bad_request_is_not_in_the_error() -> None:
     for path in (["hook"], ["context"], ["context", "draftOrders"], ["context", "draftOrders", "entry"]):
         error = refused(with_value(SIGN, path, "Jane Testpatient"))
