@@ -24,6 +24,7 @@ PURE = {
 #: What single modules of the core need beside that, and nobody else there.
 ALSO = {
     "order_text": {"nh3"},  # strips the HTML of a narrative
+    "vocabulary": {"pydantic_core"},  # Rust's regular expressions, for the look at every order
     "validation": {"pydantic", "importlib", "threading"},  # fhir.resources, loaded when first asked for; its remembered verdicts
 }
 

@@ -51,15 +51,10 @@ def may_concern(raw: bytes, vocabulary: CompiledVocabulary) -> bool:
         unescaped = _ESCAPE.sub(lambda match: chr(int(match.group(1), 16)).encode("utf-8", "replace"), raw)
         if b"&#" in unescaped or b"&shy" in unescaped or b"&zw" in unescaped:
             return True
-        text = latin(unicodedata.normalize("NFKD", unescaped.decode("utf-8", "replace")))
-        lowered = text.encode("ascii", "ignore").lower()
+        text = latin(unicodedata.normalize("NFKD", unescaped.decode("utf-8", "replace"))).encode("ascii", "ignore")
     else:
-        lowered = raw.lower()
-    # A plain loop: any() over a generator costs as much again on a short order
-    for glance in vocabulary.glances:  # noqa: SIM110
-        if glance.search(lowered):
-            return True
-    return False
+        text = raw
+    return vocabulary.holds_trigger(text.lower().decode("ascii"))
 
 
 def recognise(order: Mapping[str, Any], vocabulary: CompiledVocabulary) -> Recognition:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
+from pydantic_core import SchemaValidator, core_schema
 
 from .cue_words import SPELT
 from .phrases import PhraseTable
@@ -57,7 +58,10 @@ class CompiledVocabulary:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         v = self.vocabulary = vocabulary
-        self.glances = tuple(re.compile(glance.encode()) for glance in _glances(v.triggers))
+        starred = tuple(trigger for trigger in v.triggers if "*" in trigger)
+        self._holds_literal = _search_for_any(trigger for trigger in v.triggers if "*" not in trigger)
+        self._holds_part = _search_for_any(max(trigger.split("*"), key=len) for trigger in v.triggers)
+        self._starred = tuple(re.compile(glance) for glance in _glances(starred))
         self.trigger_texts = tuple(re.compile(glance) for glance in _glances(v.triggers))
         #: finds a trigger within a word
         self.trigger_word = re.compile("|".join(_glances(tuple(t for t in v.triggers if t.replace("*", "").isalnum()))))
@@ -88,6 +92,12 @@ class CompiledVocabulary:
             neighbours += [entry.not_after, entry.not_before, entry.after, entry.labels, entry.carriers]
         self.neighbours = {words: PhraseTable((word, True) for word in words) for words in neighbours if words}
 
+    def holds_trigger(self, lowered: str) -> bool:
+        """Tell whether ``lowered``, ASCII in lower case, holds a trigger. Nearly all orders are told by the first look."""
+        if not self._holds_part(lowered):  # of a trigger with a star, its longer side
+            return False
+        return self._holds_literal(lowered) or any(starred.search(lowered) for starred in self._starred)
+
     def system_name(self, system: object) -> str | None:
         """Return the name here of a coding's ``system``; "" where none or a loose nothing was sent; None for a stranger's."""
         if not isinstance(system, str) or not system.strip():
@@ -95,8 +105,21 @@ class CompiledVocabulary:
         return self.systems.get(plain(system).strip().rstrip("/"))
 
 
+def _search_for_any(parts: Iterable[str]) -> Callable[[str], bool]:
+    """Return what tells whether an ASCII text holds any of ``parts``.
+
+    Rust's regular expressions, which pydantic brings along, look for all at once and at many letters at a time. Python's
+    take as long for each pattern as decoding the JSON does, and there are seven.
+    """
+    wanted = sorted(set(parts))
+    if not wanted:  # an empty pattern is found anywhere
+        return lambda text: False
+    pattern = "|".join(re.escape(part) for part in wanted if not any(other in part for other in wanted if other != part))
+    return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex", strict=True)).isinstance_python
+
+
 def _glances(triggers: Words) -> Iterator[str]:
-    """Yield patterns that together find any trigger, as few as possible: each costs one pass over the order's bytes.
+    """Yield patterns that together find any trigger, as few as possible: each costs one pass over the text.
 
     A pattern begins with two letters that the engine looks for first. They are those with which its triggers begin; or,
     behind a star or a blank, those of the end, and only then does it look back at what stands before.

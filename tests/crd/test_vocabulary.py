@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cds_service.crd.recognition import Answer, recognise
 from cds_service.crd.vocabulary import CodeRanges, CompiledVocabulary, Vocabulary, compile_vocabulary
@@ -28,8 +30,29 @@ LABORATORY: dict[str, Any] = {
 }
 
 
+#: Triggers of each kind: with a star and without, one within another, with a blank and a full stop.
+TRIGGERS = ["n*ogr", "neur", "neuro", "g*am", "ic n.", "n. med", "6498"]
+
+
 def compiled(table: dict[str, Any]) -> CompiledVocabulary:
     return compile_vocabulary(msgspec.convert(table, Vocabulary))
+
+
+@pytest.mark.parametrize("chosen", [TRIGGERS, ["n*ogr", "neur"], ["neur", "ic n."]])
+@settings(max_examples=200, deadline=None)
+@given(
+    pieces=st.lists(st.sampled_from([*"naegr. \\0", "ogr", "neu", "ic", " n.", "med", "64", "98", "gram", "\\n"]), max_size=12)
+)
+def test_a_text_holds_a_trigger_if_one_of_its_patterns_is_found(chosen: list[str], pieces: list[str]) -> None:
+    vocabulary = compiled({**LABORATORY, "triggers": ["sept", *chosen]})
+    text = "".join(pieces)
+    assert vocabulary.holds_trigger(text) == any(trigger.search(text) for trigger in vocabulary.trigger_texts)
+
+
+def test_all_triggers_may_have_a_star() -> None:
+    vocabulary = compiled({**LABORATORY, "triggers": ["s*pt"]})
+    assert vocabulary.holds_trigger("a sept9 test")
+    assert not vocabulary.holds_trigger("a spt test")
 
 
 @pytest.mark.parametrize(
