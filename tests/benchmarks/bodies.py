@@ -12,12 +12,19 @@ PATIENT = {"reference": "Patient/bench-1", "display": "Marjorie Exampleton"}
 
 def bodies() -> dict[str, bytes]:
     """The bodies by name: what is ordered, among how many orders."""
+    one = hook_call([_order(_OURS), *map(_order, _OTHERS[:3])], pad_to=10_000)
     return {
         "none, 10 KB": hook_call([_order(name) for name in _OTHERS[:4]], pad_to=10_000),
-        "one, 10 KB": hook_call([_order(_OURS), *map(_order, _OTHERS[:3])], pad_to=10_000),
+        "one, 10 KB": in_crd_2_2(one),
+        "one, CRD 2.0": one,
         "one of 25": hook_call([_order(_OURS)] + [_order(_OTHERS[n % len(_OTHERS)]) for n in range(24)]),
         "one of 100": hook_call([_order(_OURS)] + [_order(_OTHERS[n % len(_OTHERS)]) for n in range(99)]),
     }
+
+
+def in_crd_2_2(body: bytes) -> bytes:
+    """``body`` by a client of CRD 2.2: an answer in that version rests on the order and the coverage being valid FHIR."""
+    return body.replace(b'{"hook"', b'{"extension": {"davinci-crd.requestedVersion": "2.2"}, "hook"', 1)
 
 
 _OURS = "MR neurography right brachial plexus without and with contrast"
@@ -34,7 +41,7 @@ _made = iter(range(10**9))
 
 
 def _order(name: str) -> dict[str, Any]:
-    """An order as EHRs send it, with about 1,100 bytes; its id and identifier bear the mark."""
+    """An order as EHRs send it, with about 1,200 bytes; its id, its identifier and its note bear the mark."""
     number = next(_made)
     return {
         "resourceType": "ServiceRequest",
@@ -53,6 +60,7 @@ def _order(name: str) -> dict[str, Any]:
         "reasonCode": [
             {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "G54.0", "display": "Brachial plexus disorders"}]}
         ],
+        "note": [{"text": f"Weakness and numbness for six months. Visit {MARK.decode()}."}],
     }
 
 
