@@ -25,7 +25,8 @@ PURE = {
 ALSO = {
     "order_text": {"nh3"},  # strips the HTML of a narrative
     "vocabulary": {"pydantic_core"},  # Rust's regular expressions, for the look at every order
-    "validation": {"pydantic", "importlib", "threading"},  # fhir.resources, loaded when first asked for; its remembered verdicts
+    "remembered": {"threading"},  # shared by all calls
+    "validation": {"pydantic", "importlib"},  # fhir.resources, loaded when first asked for
 }
 
 

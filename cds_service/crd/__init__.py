@@ -3,7 +3,7 @@
 Nothing in this folder touches Flask, the network, a disk, a clock or a source of random ids; ``today`` and
 ``new_id`` are arguments. A module imports only those above it in this list:
 
-What comes in: ``errors`` . ``fhir`` . ``hooks`` . ``hook_request`` . ``service_dates``
+What comes in: ``errors`` . ``remembered`` . ``fhir`` . ``hooks`` . ``hook_request`` . ``service_dates``
 
 The policy: ``words`` . ``phrases`` . ``spelling`` . ``cue_words`` . ``recognition_table`` . ``vocabulary`` . ``policy``
 

@@ -151,7 +151,7 @@ def _dates_and_names(reading: Reading, given: Circumstances, effort: Effort) -> 
 
 def _dates(order: Resource, booked: tuple[Resource, ...], given: Circumstances, effort: Effort) -> ServiceDates:
     """The days of service: those of all ``booked`` appointments, or those that the order states by itself."""
-    body = _body(order)
+    body = effort.body(order)
     if not booked:
         return service_dates(body, given.today, given.zone, None)
     return together([service_dates(body, given.today, given.zone, effort.body(each)) for each in booked])
@@ -167,7 +167,7 @@ def _read_order(
     if not concerned:
         return Reading(order, appointments=booked)
     effort.spend_reading(order)
-    body = decode(order.raw, order.place)
+    body = effort.body(order)
     if _is_anothers(body, request):
         return Reading(order, passed_over="its subject is another patient than context.patientId")
     policy, recognition = max(
@@ -204,7 +204,7 @@ def _determine(
         return None
     if request.version == "2.2" and pointed_at is None and assertion is None and _is_other_product(counting or coverages):
         return None
-    body = decode(reading.order.raw, reading.order.place)
+    body = effort.body(reading.order)
     issues: tuple[str, ...] = ()
     if judging or request.version == "2.2":  # a 2.0 answer does not rest on it: an invalid order gets its card all the same
         used = [reading.order] + ([pointed_at.coverage] if pointed_at else [])

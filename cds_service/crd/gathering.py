@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Generator, Iterator, Mapping
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from .errors import BadRequest, DataUnavailable, TooLarge
-from .fhir import Resource, as_object, bundle_resources, decode, next_page, open_bundle, resource
+from .fhir import Resource, bundle_resources, next_page, open_bundle, resource
 from .hook_request import HookRequest
-from .membership import CoverageReading, Identity, Membership, identify_coverage
+from .membership import CoverageReading, Identity, Membership, identify_coverages
 from .needs import Fetched, Need
 from .policy import CoverageNames
 from .service_dates import ServiceDates
 
 #: More Coverages than this are refused: each is read, and held against every order.
 MAX_COVERAGES = 100
+
+#: The types of which a resource can be needed, and the keys of which it matters whether they were answered (``hooks``).
+_NEEDED = (b"Coverage", b"Organization", b"ServiceRequest")
+_ASKED_FOR = ("coverage", "serviceRequests")
 
 #: A prefetch key is the client's text: told in a place only if it is an ordinary one.
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
@@ -33,16 +36,22 @@ class Sent:
     A key can be absent (not to be had), null or an empty Bundle (looked for, none there), a Bundle with more pages, a single
     resource, or an OperationOutcome (the client failed). Resources are found by type: real clients use their own keys.
     What is no resource is refused under a key that was asked for if ``strict``, else passed over as if it were not there.
+    What else a client sends, such as the patient's whole problem list, is not even parsed.
     """
 
-    def __init__(self, prefetch: Mapping[str, msgspec.Raw], asked_for: Collection[str] = (), strict: bool = False) -> None:
+    def __init__(
+        self, prefetch: Mapping[str, msgspec.Raw], asked_for: Collection[str] = _ASKED_FOR, strict: bool = False
+    ) -> None:
         self.resources: list[Resource] = []
         self.pages: list[str] = []
         self.answered: set[str] = set()
         self._linked: set[str] = set()
-        for key, raw in prefetch.items():
+        for key, value in prefetch.items():
+            raw = bytes(value)
+            if key not in asked_for and not _may_be_needed(raw):
+                continue
             try:
-                self.add(key, bytes(raw))
+                self.add(key, raw)
             except BadRequest:
                 if strict and key in asked_for:
                     raise
@@ -81,6 +90,13 @@ class Sent:
     def of(self, resource_type: str) -> list[Resource]:
         """All resources of one type, in the order they came."""
         return [each for each in self.resources if each.resource_type == resource_type]
+
+
+def _may_be_needed(raw: bytes) -> bool:
+    """A cheap look: can a resource of a type that is needed be in ``raw``? With escapes a type can be spelt in other bytes."""
+    if b"\\" in raw and b"\\u" in raw:
+        return True
+    return any(name in raw for name in _NEEDED)
 
 
 #: An order, and the appointments based on it that it is answered for together.
@@ -125,7 +141,7 @@ class Coverages:
         self.failed_payor = False
         self.failed_page = False
         self.asked: set[tuple[str, str]] = set()
-        self._identified: dict[CoverageNames, list[Identity]] = {}
+        self._identified: dict[CoverageNames, list[tuple[Resource, Identity]]] = {}
         self._identified_of = 0
 
     @property
@@ -177,15 +193,16 @@ class Coverages:
             self._identified.clear()
         if names not in self._identified:
             self._identified[names] = self._identify(names)
-        return [identity.on(dates) for identity in self._identified[names]]
+        return [identity.on(coverage, dates) for coverage, identity in self._identified[names]]
 
-    def _identify(self, names: CoverageNames) -> list[Identity]:
+    def _identify(self, names: CoverageNames) -> list[tuple[Resource, Identity]]:
         coverages = list(_distinct(self.sent.of("Coverage")))
         if len(coverages) > MAX_COVERAGES:
             cure = "Send the active Coverages of this patient only"
             raise TooLarge("prefetch.coverage", f"there are more than {MAX_COVERAGES} Coverages", cure)
-        organizations = _by_reference(self.sent.of("Organization"))
-        return [identify_coverage(each, organizations, self.request.patient_id, self.zone, names) for each in coverages]
+        organizations = self.sent.of("Organization")
+        identities = identify_coverages(coverages, organizations, self.request.patient_id, self.zone, names)
+        return list(zip(coverages, identities, strict=True))
 
 
 def _has_member(found: list[CoverageReading]) -> bool:
@@ -195,17 +212,6 @@ def _has_member(found: list[CoverageReading]) -> bool:
 def is_beyond_use(reading: CoverageReading) -> bool:
     """Is it not this patient's? (One that is merely inactive may still have to be told as ours.)"""
     return reading.not_counting is not None and not reading.inactive
-
-
-def _by_reference(organizations: list[Resource]) -> dict[tuple[str, str], Mapping[str, Any]]:
-    found: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for each in organizations:
-        body = as_object(decode(each.raw, each.place))
-        if each.id:
-            found["Organization", each.id] = body
-        if each.full_url:
-            found["", each.full_url] = body
-    return found
 
 
 def _distinct(coverages: list[Resource]) -> Iterator[Resource]:

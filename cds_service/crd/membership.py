@@ -7,18 +7,20 @@ are policy data; what is done with them is here.
 from __future__ import annotations
 
 import functools
+import hashlib
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from enum import Enum
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from .fhir import Resource, as_list, as_object, as_text, codings, decode, reference_tail
 from .policy import CoverageNames
+from .remembered import Remembered
 from .service_dates import ServiceDates, parse_fhir_date
 
 #: Payors, classes, codings, identifiers and aliases of one Coverage or Organization that are read; real ones have a few of each.
@@ -64,17 +66,23 @@ class CoverageReading(msgspec.Struct, frozen=True):
 
 def _words(text: str) -> str:
     """``text`` as lower-case words with one space around each; brand names written apart or together count the same."""
-    # marks first: NFKD would make of "Advantage™" one word, "AdvantageTM"
-    unmarked = "".join(" " if char in "®©™℠" else char for char in text[:400] if unicodedata.category(char) != "Cf")
-    folded = unicodedata.normalize("NFKD", unmarked).casefold()
-    plain = "".join(char if char.isalnum() else " " for char in folded if not unicodedata.combining(char))
-    words = [word for word in plain.split() if word not in ("and", "of", "the", "inc", "llc", "co", "company", "corp")]
-    joined = f" {' '.join(words)} "
+    text = text[:400]
+    if text.isascii():  # nearly all are: the same as below, in one step
+        plain = text.translate(_PLAIN)
+    else:
+        # marks first: NFKD would make of "Advantage™" one word, "AdvantageTM"
+        unmarked = "".join(" " if char in "®©™℠" else char for char in text if unicodedata.category(char) != "Cf")
+        folded = unicodedata.normalize("NFKD", unmarked).casefold()
+        plain = "".join(char if char.isalnum() else " " for char in folded if not unicodedata.combining(char))
+    joined = f" {' '.join([word for word in plain.split() if word not in _NO_NAMES])} "
     for apart, together in _TOGETHER:
         joined = joined.replace(apart, together)
     return joined
 
 
+#: ASCII to lower-case letters, digits and blanks.
+_PLAIN = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
+_NO_NAMES = frozenset(("and", "of", "the", "inc", "llc", "co", "company", "corp"))
 _TOGETHER = (
     (" bluecrossblueshield ", " bluecross blueshield "),
     (" bluecrossblue shield ", " bluecross blueshield "),
@@ -86,7 +94,9 @@ _TOGETHER = (
 
 
 class _Names(msgspec.Struct, frozen=True):
-    """``CoverageNames`` in the form in which texts are compared."""
+    """``CoverageNames`` in the form in which texts are compared, and a digest of them."""
+
+    digest: bytes
 
     insurer: tuple[str, ...]
     plan: tuple[str, ...]
@@ -105,6 +115,7 @@ def _names(names: CoverageNames) -> _Names:
         return tuple(sorted((_words(value) for value in values), key=len, reverse=True))
 
     return _Names(
+        hashlib.blake2b(msgspec.json.encode(names), digest_size=16).digest(),
         words(names.insurer_names),
         words(names.plan_names),
         words(names.other_plans),
@@ -133,9 +144,11 @@ def _rest(words: str, names: _Names) -> list[str]:
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """What a Coverage tells whatever the date: see CoverageReading. ``first`` and ``last`` bound its period, both inclusive."""
+    """What a Coverage tells whatever the date: see CoverageReading. ``first`` and ``last`` bound its period, both inclusive.
 
-    coverage: Resource
+    It says of the patient no more than that, so that it may be remembered.
+    """
+
     insurer: Insurer
     membership: Membership
     why: str
@@ -145,11 +158,11 @@ class Identity(msgspec.Struct, frozen=True):
     first: date
     last: date
 
-    def on(self, dates: ServiceDates) -> CoverageReading:
-        """The reading for ``dates``: does it count then?"""
+    def on(self, coverage: Resource, dates: ServiceDates) -> CoverageReading:
+        """The reading of ``coverage``, whose identity this is, for ``dates``: does it count then?"""
         inactive = self._inactive(dates)
         return CoverageReading(
-            self.coverage,
+            coverage,
             self.insurer,
             self.membership,
             self.why,
@@ -185,7 +198,60 @@ def read_coverage(
     its beneficiary is ``patient_id`` or not stated, its status is ``active``, and its period, of which a bound that cannot be
     read counts as not stated, touches ``dates``.
     """
-    return identify_coverage(coverage, organizations, patient_id, zone, names).on(dates)
+    return identify_coverage(coverage, organizations, patient_id, zone, names).on(coverage, dates)
+
+
+def identify_coverages(
+    coverages: Sequence[Resource], organizations: Sequence[Resource], patient_id: str, zone: ZoneInfo, names: CoverageNames
+) -> list[Identity]:
+    """What each of ``coverages`` tells, given the ``organizations`` of the call. Raises BadRequest if one cannot be decoded.
+
+    A patient's coverage comes with each of their orders, so what it told is remembered under a digest of all it rests on.
+    """
+    digests = _digests(coverages, organizations, patient_id, zone, names)
+    known = [_identities.get(digest) for digest in digests]
+    if coverages and None not in known:
+        return cast(list[Identity], known)
+    by_reference = _by_reference(organizations)
+    identities = [identify_coverage(each, by_reference, patient_id, zone, names) for each in coverages]
+    for digest, identity in zip(digests, identities, strict=True):
+        if identity.payor_to_read is None:  # text of the caller's; and what is read then makes another identity of it
+            _identities.keep(digest, identity)
+    return identities
+
+
+#: How many Coverages are remembered; an entry takes about 400 bytes.
+REMEMBERED = 4096
+_identities: Remembered[Identity] = Remembered(REMEMBERED)
+
+
+def _digests(
+    coverages: Sequence[Resource], organizations: Sequence[Resource], patient_id: str, zone: ZoneInfo, names: CoverageNames
+) -> list[bytes]:
+    """A digest for each Coverage, of everything that ``identify_coverage`` reads; lengths tell each part from the next."""
+    shared = hashlib.blake2b(key=_names(names).digest, digest_size=16)
+    parts = [patient_id.encode(), str(zone.key).encode()]
+    for each in organizations:
+        parts += [str(each.full_url).encode(), each.raw]
+    for part in parts:
+        shared.update(b"%d:" % len(part) + part)
+    digests = []
+    for coverage in coverages:
+        one = shared.copy()
+        one.update(coverage.raw)
+        digests.append(one.digest())
+    return digests
+
+
+def _by_reference(organizations: Sequence[Resource]) -> dict[tuple[str, str], Mapping[str, Any]]:
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for each in organizations:
+        body = as_object(decode(each.raw, each.place))
+        if each.id:
+            found["Organization", each.id] = body
+        if each.full_url:
+            found["", each.full_url] = body
+    return found
 
 
 def identify_coverage(
@@ -195,7 +261,7 @@ def identify_coverage(
     zone: ZoneInfo,
     names: CoverageNames,
 ) -> Identity:
-    """The part of ``read_coverage`` that is the same for all orders of a call: it reads the texts, which costs the time."""
+    """The part of ``read_coverage`` that does not depend on the date: it reads the texts, which costs the time."""
     body = as_object(decode(coverage.raw, coverage.place))
     payors = list(_payors(body, organizations))
     insurer, plan, why = _identify(body, payors, _names(names))
@@ -203,7 +269,6 @@ def identify_coverage(
     period = as_object(body.get("period"))
     start, end = parse_fhir_date(period.get("start"), zone), parse_fhir_date(period.get("end"), zone)
     return Identity(
-        coverage,
         insurer,
         plan,
         why,

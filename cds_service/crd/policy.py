@@ -106,8 +106,11 @@ class Identifier(_Part, frozen=True, kw_only=True):
     value: Text
 
 
-class CoverageNames(_Part, frozen=True, kw_only=True):
-    """How a Coverage of this payer and plan is told from others; see the comments in the policy file."""
+class CoverageNames(_Part, frozen=True, kw_only=True, cache_hash=True):
+    """How a Coverage of this payer and plan is told from others; see the comments in the policy file.
+
+    Its hash is kept: each call looks up by it.
+    """
 
     insurer_names: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
     plan_names: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]

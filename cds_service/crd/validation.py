@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import Iterator
 from importlib import import_module
-from threading import Lock
 from typing import Any
 
 from .fhir import Resource, as_list, as_object, decode
+from .remembered import Remembered
 
 #: How many verdicts are remembered. A digest says nothing of the patient; an entry takes about 200 bytes.
 REMEMBERED = 4096
@@ -41,8 +40,7 @@ _REQUIRED_CODES = {
 #: Elements that R4 demands and fhir.resources lets pass as null or with the wrong kind of value.
 _REQUIRED_OBJECTS = {"ServiceRequest": ("subject",), "Coverage": ("beneficiary",)}
 
-_verdicts: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
-_lock = Lock()
+_verdicts: Remembered[tuple[str, ...]] = Remembered(REMEMBERED)
 
 
 def fhir_issues(resource: Resource) -> tuple[str, ...]:
@@ -52,16 +50,11 @@ def fhir_issues(resource: Resource) -> tuple[str, ...]:
     are judged once. Raises BadRequest only for bytes that cannot be decoded.
     """
     digest = hashlib.blake2b(resource.raw, digest_size=16, person=(resource.resource_type or "").encode()[:16]).digest()
-    with _lock:
-        known = _verdicts.get(digest)
-        if known is not None:
-            _verdicts.move_to_end(digest)
-            return known
+    known = _verdicts.get(digest)
+    if known is not None:
+        return known
     issues = tuple(dict.fromkeys(_judge(resource)))[:20]
-    with _lock:
-        _verdicts[digest] = issues
-        while len(_verdicts) > REMEMBERED:
-            _verdicts.popitem(last=False)
+    _verdicts.keep(digest, issues)
     return issues
 
 

@@ -72,6 +72,13 @@ def test_resources_are_found_by_type_under_any_key_and_in_bundles_within_bundles
     assert [each.id for each in found.of("ServiceRequest")] == ["order-1"]
 
 
+def test_what_cannot_hold_a_type_that_is_needed_is_not_parsed_and_a_type_in_escapes_is_found() -> None:
+    prefetch = {"problems": msgspec.Raw(b"no JSON"), "mine": msgspec.Raw(rb'{"resourceType": "\u0043overage", "id": "c"}')}
+    found = Sent(prefetch)
+    assert [each.id for each in found.resources] == ["c"]
+    assert found.answered == {"mine"}
+
+
 def test_further_pages_are_wanted_of_coverages_only() -> None:
     assert Sent(raw({"labs": linked("https://x/2", {"resourceType": "Observation"})})).pages == []
     assert Sent(raw({"mine": linked("https://x/2", coverage())})).pages == ["https://x/2"]

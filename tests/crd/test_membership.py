@@ -6,14 +6,18 @@ import json
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cds_service.crd import membership
+from cds_service.crd.fhir import Resource
 from cds_service.crd.membership import CoverageReading, Insurer, Membership, read_coverage
 from cds_service.crd.policy import Identifier, Policy
+from cds_service.crd.remembered import Remembered
 from cds_service.crd.service_dates import ServiceDates, Span
 
 from .builders import CHICAGO, OURS, as_resource, coverage, member_coverage, plan
@@ -289,6 +293,77 @@ def test_an_organization_not_sent_is_to_be_read_where_nothing_else_tells(policy:
 )
 def test_nothing_is_to_be_read_where_the_insurer_is_told_or_no_organization_named(policy: Policy, body: Any) -> None:
     assert read(body, policy).payor_to_read is None
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=399))
+def test_plain_ascii_is_cut_into_words_as_any_other_text(text: str) -> None:
+    assert membership._words(text) == membership._words(text + "\u200b")
+
+
+# What is remembered
+
+
+def identified(
+    coverages: list[Any], policy: Policy, organizations: list[Any] | None = None, patient: str = "pat-1", zone: ZoneInfo = CHICAGO
+) -> list[membership.Identity]:
+    given = [as_resource(each) for each in organizations or []]
+    return membership.identify_coverages(
+        [as_resource(each) for each in coverages], given, patient, zone, policy.document.coverage
+    )
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """The ids of the Coverages that were looked into since; nothing is remembered from before."""
+    looked: list[str | None] = []
+    identify = membership.identify_coverage
+
+    def look(coverage: Resource, *given: Any) -> membership.Identity:
+        looked.append(coverage.id)
+        return identify(coverage, *given)
+
+    monkeypatch.setattr(membership, "identify_coverage", look)
+    monkeypatch.setattr(membership, "_identities", Remembered(2))
+    return looked
+
+
+def test_what_a_coverage_tells_is_remembered_and_what_is_remembered_is_bounded(policy: Policy, looks: list[str | None]) -> None:
+    first, other = member_coverage(id="a"), coverage(id="b", payor=[{"display": "Aetna"}])
+    told = identified([first, other], policy)
+    assert identified([first, other], policy) == told
+    assert looks == ["a", "b"]
+    identified([member_coverage(id="c")], policy)
+    assert len(membership._identities) == 2
+    assert identified([first], policy) == told[:1]
+    assert looks == ["a", "b", "c", "a"]
+
+
+def test_a_coverage_is_looked_into_again_when_anything_that_it_rests_on_is_another(
+    policy: Policy, looks: list[str | None]
+) -> None:
+    body = coverage(payor=[{"reference": "Organization/o1"}])
+    ours, theirs = ({"resourceType": "Organization", "id": "o1", "name": name} for name in (OURS, "Aetna"))
+    plans = msgspec.structs.replace(policy.document.coverage, plan_names=("Another Plan",))
+    other_names = msgspec.structs.replace(policy, document=msgspec.structs.replace(policy.document, coverage=plans))
+    assert identified([body], policy, [ours])[0].insurer is Insurer.OURS
+    assert identified([body], policy, [theirs])[0].insurer is Insurer.OTHER
+    assert identified([body], policy, [ours], patient="pat-2")[0].beyond is not None
+    identified([body], policy, [ours], zone=ZoneInfo("UTC"))
+    identified([body], other_names, [ours])
+    assert len(looks) == 5
+
+
+def test_a_coverage_whose_payor_is_still_to_be_read_is_not_remembered(policy: Policy, looks: list[str | None]) -> None:
+    body = coverage(payor=[{"reference": "Organization/o1"}])
+    assert identified([body], policy)[0].payor_to_read == ("Organization", "o1")
+    assert len(membership._identities) == 0
+
+
+def test_what_is_remembered_of_a_coverage_holds_nothing_of_its_text(policy: Policy, looks: list[str | None]) -> None:
+    identity = identified([member_coverage(subscriberId="EXAMPLE-77", payor=[{"display": f"{OURS} Testpatient"}])], policy)[0]
+    kinds = {type(getattr(identity, field)) for field in identity.__struct_fields__}
+    assert kinds <= {Insurer, Membership, str, bool, date, type(None)}
+    assert not {"EXAMPLE", "Testpatient"} & set(repr(identity).replace("-", " ").split())
 
 
 def test_the_plans_own_payer_identifiers_count_both_ways(policy: Policy) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cds_service.crd import validation
 from cds_service.crd.fhir import Resource
+from cds_service.crd.remembered import Remembered
 from cds_service.crd.validation import fhir_issues, model_of
 
 from .builders import as_resource, coverage, member_coverage, order, plan
@@ -127,8 +128,7 @@ def test_deep_nesting_is_an_issue_or_none_and_never_an_error(depth: int) -> None
 
 
 def test_a_verdict_is_remembered_and_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validation, "REMEMBERED", 8)
-    validation._verdicts.clear()
+    monkeypatch.setattr(validation, "_verdicts", Remembered(8))
     first = issues(order(id="first"))
     for index in range(20):
         issues(order(id=f"o{index}", status=None))
@@ -138,8 +138,7 @@ def test_a_verdict_is_remembered_and_what_is_remembered_is_bounded(monkeypatch: 
 
 
 def test_the_verdict_asked_for_most_lately_is_kept_longest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validation, "REMEMBERED", 3)
-    validation._verdicts.clear()
+    monkeypatch.setattr(validation, "_verdicts", Remembered(3))
     judged: list[str] = []
 
     def judge(resource: Resource) -> Any:
