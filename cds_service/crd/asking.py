@@ -112,6 +112,8 @@ def _phrase(passage: Passage, first: int, last: int) -> tuple[int, int]:
 def _parts_phrases(passage: Passage, index: int) -> bool:
     if passage.breaks[index] >= DASH:
         return True
+    if ". " not in passage.folded:
+        return False
     return ". " in passage.gap_before(index) and passage.words[index - 1] not in asking_words.SHORTENED
 
 

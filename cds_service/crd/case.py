@@ -11,7 +11,7 @@ import msgspec
 
 from .cues import Standing
 from .labelled import is_about_modality, is_empty, is_of_today, named_by_label
-from .mentions import Mention, Scanned, scan
+from .mentions import LONGEST_NAME, Mention, Scanned, scan, scan_name
 from .order_text import NAMING, OrderText, Role, Text
 from .recognition_table import Abbreviation, Keyword
 from .service_kind import Kind, classify
@@ -21,6 +21,8 @@ from .words import plain
 #: Labelled lines of an order that are read, and characters of a question with its answer.
 MAX_LABELLED: Final = 8
 MAX_QUESTION: Final = 300
+#: Roles of the texts that an EHR takes from its catalogues: those of the order's code and its category.
+_OF_CATALOGUES: Final = (Role.NAME, Role.CATEGORY)
 
 
 class Answer(enum.Enum):
@@ -41,12 +43,7 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 def is_triggered(text: str, vocabulary: CompiledVocabulary) -> bool:
-    folded = text.lower() if text.isascii() else plain(text)
-    # A plain loop: any() over a generator costs more than all the rest
-    for trigger in vocabulary.trigger_texts:  # noqa: SIM110
-        if trigger.search(folded):
-            return True
-    return False
+    return vocabulary.holds_trigger(plain(text))
 
 
 class Case:
@@ -57,11 +54,13 @@ class Case:
         self.vocabulary = vocabulary
         self._scans: dict[str, Scanned] = {}
         self._alike: dict[tuple[str, Role], Scanned] = {}
-        self.names = tuple(self.scan(text) for text in order.texts if text.role in NAMING)
+        self.names = tuple([self.scan(text) for text in order.texts if text.role in NAMING])
         self.free = tuple(
-            self.scan(text)
-            for text in order.texts
-            if text.role not in NAMING and text.role is not Role.PERFORMER and is_triggered(text.words, vocabulary)
+            [
+                self.scan(text)
+                for text in order.texts
+                if text.role not in NAMING and text.role is not Role.PERFORMER and is_triggered(text.words, vocabulary)
+            ]
         )
         if all(is_empty(scanned) for scanned in self.names if scanned.text.role is Role.NAME):
             named = named_by_label(tuple(scanned.text for scanned in self.free), vocabulary)
@@ -100,9 +99,14 @@ class Case:
         """Scan ``text`` once, however often it is asked for."""
         found = self._scans.get(text.element)
         if found is None or found.text is not text:
-            alike = self._alike.get((text.words, text.role))  # EHRs repeat the name in code.text and the display
-            found = self._alike[text.words, text.role] = alike.of(text) if alike else scan(text, self.vocabulary)
-            self._scans[text.element] = found
+            found = self._scans[text.element] = self._scanned(text)
+        return found
+
+    def _scanned(self, text: Text) -> Scanned:
+        if text.role in _OF_CATALOGUES and len(text.words) <= LONGEST_NAME:
+            return scan_name(text, self.vocabulary)
+        alike = self._alike.get((text.words, text.role))  # EHRs repeat a name in the text and the display
+        found = self._alike[text.words, text.role] = alike.of(text) if alike else scan(text, self.vocabulary)
         return found
 
     @property
@@ -171,8 +175,7 @@ class Case:
 
 
 def _bare(mention: Mention) -> bool:
-    bounds = mention.passage.sentence(mention.first)
-    return bounds == (mention.first, mention.last)
+    return mention.bounds == (mention.first, mention.last)
 
 
 def _has_modality(mention: Mention) -> bool:

@@ -14,10 +14,10 @@ from typing import NamedTuple
 from . import cue_words, sentences
 from .cues import Standing
 from .reach import Part, Walk, walk_after, walk_before
-from .sentences import Reading, asks_again, downgrades
+from .sentences import Reading, asks_again, downgrades, may_downgrade
 from .words import COMMA, Passage
 
-__all__ = ["Part", "Reading", "asks_again", "downgrades", "read"]
+__all__ = ["Part", "Reading", "asks_again", "downgrades", "may_downgrade", "read"]
 
 
 class _Clause(NamedTuple):
@@ -87,7 +87,8 @@ def _past(clause: _Clause) -> Reading | None:
         if standing in (Standing.HISTORY, Standing.ELSEWHERE):
             return Reading(standing, words)
     gap = clause.passage.gap_after(clause.last)
-    return Reading(Standing.HISTORY, gap.strip()) if any(mark in gap for mark in ("(-", "(+", "( -", "( +")) else None
+    signed = "(" in gap and any(mark in gap for mark in ("(-", "(+", "( -", "( +"))
+    return Reading(Standing.HISTORY, gap.strip()) if signed else None
 
 
 def _open(clause: _Clause) -> Reading | None:
@@ -140,7 +141,8 @@ def _ruled_out(clause: _Clause) -> Reading | None:
         if (cue := after.cue(standing)) is not None and not _done_elsewhere(clause, cue):
             old = before.cue(Standing.HISTORY)  # "the prior one was cancelled"
             return Reading(standing, cue) if old is None else Reading(Standing.HISTORY, old)
-    if _is_queried(passage, first, last) or sentences.asks_whether(passage, first, last):
+    queried = "?" in passage.folded and (_is_queried(passage, first, last) or sentences.asks_whether(passage, first, last))
+    if queried:
         return Reading(Standing.DISCRETION, "?")
     return None
 

@@ -7,6 +7,7 @@ words (``tagging`` finds them, ``neighbours`` says which count). ``clauses`` rea
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -15,7 +16,7 @@ import msgspec
 from . import clauses, neighbours
 from .clauses import Part, Reading
 from .cues import Standing
-from .order_text import Text
+from .order_text import Role, Text
 from .recognition_table import Abbreviation, Keyword, OtherService
 from .tagging import Tagged, part_of
 from .vocabulary import CompiledVocabulary, Tag
@@ -23,6 +24,9 @@ from .words import DASH, Passage
 
 #: Mentions of one text that are read; nobody names a procedure more often in one element.
 MAX_MENTIONS: Final = 40
+#: Names of catalogues whose scan is remembered, and characters of the longest of them.
+KNOWN_NAMES: Final = 512
+LONGEST_NAME: Final = 200
 #: Words that open an indication: what stands behind them is not what is ordered.
 _OPENERS: Final = frozenset(
     {
@@ -46,12 +50,16 @@ _OPENERS: Final = frozenset(
 
 
 class Mention(msgspec.Struct, frozen=True):
-    """One mention. ``entry`` is None for a name of the technique; ``modality_here``: its own sentence fixes the modality."""
+    """One mention. ``entry`` is None for a name of the technique; ``modality_here``: its own sentence fixes the modality.
+
+    ``bounds`` are the first and the last word of its sentence.
+    """
 
     text: Text
     passage: Passage
     first: int
     last: int
+    bounds: tuple[int, int]
     entry: Abbreviation | Keyword | None
     foreign: bool
     modality_here: bool
@@ -60,20 +68,21 @@ class Mention(msgspec.Struct, frozen=True):
     @property
     def words(self) -> str:
         """The mention as the order writes it, with a few words around it, at most 120 characters."""
-        bounds = self.passage.sentence(self.first)
-        first, last = max(bounds[0], self.first - 6), min(bounds[1], self.last + 8)
+        first, last = max(self.bounds[0], self.first - 6), min(self.bounds[1], self.last + 8)
         return self.passage.quote(first, last)
 
 
 class Scanned(msgspec.Struct, frozen=True):
     """A text cut into words, each with its tags; ``others`` are the places of words of another service or examination.
 
+    ``seen``: the tags of all words together.
     ``turned`` quotes the words that look like the procedure and mean something else, each with the rule that says so.
     """
 
     text: Text
     passage: Passage
     tags: list[int]
+    seen: int
     parts: list[Part]
     mentions: tuple[Mention, ...]
     others: tuple[tuple[int, OtherService], ...]
@@ -81,15 +90,12 @@ class Scanned(msgspec.Struct, frozen=True):
 
     def of(self, text: Text) -> Scanned:
         """Return the same for another text of the same words and role."""
-        mentions = tuple(msgspec.structs.replace(mention, text=text) for mention in self.mentions)
+        mentions = tuple([msgspec.structs.replace(mention, text=text) for mention in self.mentions])
         return msgspec.structs.replace(self, text=text, mentions=mentions)
 
     def has(self, tag: int) -> bool:
         """Tell whether any word bears ``tag``."""
-        for tags in self.tags:  # noqa: SIM110  any() over a generator costs several times as much
-            if tags & tag:
-                return True
-        return False
+        return bool(self.seen & tag)
 
 
 def _spans(tagged: Tagged) -> Iterator[tuple[int, int, bool, Abbreviation | Keyword | None]]:
@@ -124,14 +130,14 @@ def _spans(tagged: Tagged) -> Iterator[tuple[int, int, bool, Abbreviation | Keyw
 
 def _scanned(tagged: Tagged) -> Scanned:
     spans = list(islice(_spans(tagged), MAX_MENTIONS))
-    parts = [part_of(tags) if tags else Part.CONTENT for tags in tagged.tags]
+    parts = [part_of(tags) for tags in tagged.tags]
     for first, last, _, entry in spans:
         if entry is None or isinstance(entry, Abbreviation) or entry.with_modality == "yes":
             parts[first : last + 1] = [Part.MENTION] * (last - first + 1)
     found = []
     for first, last, foreign, entry in spans:
         bounds = tagged.passage.sentence(first)
-        here = any(tagged.tags[place] & Tag.MODALITY for place in range(bounds[0], bounds[1] + 1))
+        here = bool(tagged.seen & Tag.MODALITY) and any(tags & Tag.MODALITY for tags in tagged.tags[bounds[0] : bounds[1] + 1])
         if isinstance(entry, Keyword) and here:
             here = _modality_binds(tagged, first, last)
         end = last
@@ -140,8 +146,10 @@ def _scanned(tagged: Tagged) -> Scanned:
         reading = clauses.read(tagged.passage, first, end, parts)
         if reading.standing in (Standing.HISTORY, Standing.DATED) and clauses.asks_again(tagged.passage, last, parts):
             reading = Reading(Standing.REPEAT, "")
-        found.append(Mention(tagged.text, tagged.passage, first, last, entry, foreign, here, reading))
-    return Scanned(tagged.text, tagged.passage, tagged.tags, parts, tuple(found), tuple(tagged.others), tuple(tagged.turned))
+        found.append(Mention(tagged.text, tagged.passage, first, last, bounds, entry, foreign, here, reading))
+    return Scanned(
+        tagged.text, tagged.passage, tagged.tags, tagged.seen, parts, tuple(found), tuple(tagged.others), tuple(tagged.turned)
+    )
 
 
 def _modality_binds(tagged: Tagged, first: int, last: int) -> bool:
@@ -163,3 +171,19 @@ def _modality_binds(tagged: Tagged, first: int, last: int) -> bool:
 def scan(text: Text, vocabulary: CompiledVocabulary) -> Scanned:
     """Cut and tag one text and read the mentions in it. Linear in its length."""
     return _scanned(Tagged(text, vocabulary))
+
+
+def scan_name(text: Text, vocabulary: CompiledVocabulary) -> Scanned:
+    """Do the same for what an order's code or category says, at most LONGEST_NAME characters, and remember it.
+
+    An EHR sends the words of its catalogue again and again.
+    """
+    return _scan_name(text.words, text.role, vocabulary).of(text)
+
+
+# Holds the words of catalogues (an order's code and category, and none of its notes, reasons and free text, which speak of
+# the patient) and what the vocabulary says of them. It depends on nothing else; the vocabulary counts by its identity and
+# never changes, nor does a text once it is scanned. An entry of 200 characters takes some 10 KB, a usual one 2.
+@lru_cache(maxsize=KNOWN_NAMES)
+def _scan_name(words: str, role: Role, vocabulary: CompiledVocabulary) -> Scanned:
+    return scan(Text("", words, role), vocabulary)

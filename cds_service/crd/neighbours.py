@@ -31,15 +31,16 @@ def counts_here(tagged: Tagged, first: int, entry: Keyword) -> bool:
 def turns(tagged: Tagged, first: int, last: int) -> str | None:
     """Return the rule under which the neighbours of a name give it another meaning, None where they do not."""
     breaks, tags, words = tagged.passage.breaks, tagged.tags, tagged.passage.words
-    if any(tags[place] & Tag.MODALITY for place in range(max(0, first - 2), min(last + 2, len(tags)))):
-        return None
-    if tagged.nearby and _turned_nearby(tagged, first):
+    for place in range(max(0, first - 2), min(last + 2, len(tags))):
+        if tags[place] & Tag.MODALITY:
+            return None
+    if tagged.seen & Tag.TURNS_NEARBY and _turned_nearby(tagged, first):
         return "N3"
     if first > 0 and breaks[first] <= DASH and tags[first - 1] & Tag.NAME_TURNS:
         return "N3"
     if last + 1 < len(tags) and breaks[last + 1] <= PAREN and tags[last + 1] & Tag.NAME_TURNS:
         return "N3"
-    for index in range(max(0, first - 2), min(len(tags), last + 3)):
+    for index in range(max(0, first - 2), min(len(tags), last + 3) if tagged.other_at else 0):
         other = tagged.other_at.get(index)
         if other is None:
             continue

@@ -8,7 +8,7 @@ they name is not what is ordered.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -48,7 +48,8 @@ class Role(enum.Enum):
 
 
 #: Elements where a bare noun is the name of what is ordered.
-NAMING: Final = frozenset({Role.NAME, Role.BILLING, Role.DETAIL, Role.CATEGORY})
+#: A tuple, since it is asked for each text several times: a set would have to hash the role, which an Enum does in Python.
+NAMING: Final = (Role.NAME, Role.CATEGORY, Role.BILLING, Role.DETAIL)
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -79,6 +80,10 @@ class OrderText(msgspec.Struct, frozen=True):
 
 
 class _Collector:
+    """What was found so far. Decoded JSON has no mappings but dicts, and asking for the abstract ``Mapping`` takes long."""
+
+    __slots__ = ("codes", "room", "texts")
+
     def __init__(self) -> None:
         self.texts: list[Text] = []
         self.codes: list[Code] = []
@@ -91,27 +96,32 @@ class _Collector:
             self.texts.append(Text(element, words, role))
 
     def coding(self, element: str, value: object, role: Role) -> None:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             self.text(element, value, role)
             return
-        display, system, code = value.get("display"), value.get("system"), value.get("code")
-        if isinstance(display, str) and display.strip().lower() in ("unknown", "null"):
-            display = None
-        self.text(f"{element}.display", display, role)
-        self.text(f"{element}.text", value.get("text"), role)
-        if isinstance(code, bool) or code is None or isinstance(code, (Mapping, list)) or len(self.codes) >= MAX_ITEMS:
-            return
+        display, system, code, text = value.get("display"), value.get("system"), value.get("code"), value.get("text")
         shown = display if isinstance(display, str) else None
+        if shown is not None:
+            if shown.strip().lower() in ("unknown", "null"):
+                shown = None
+            else:
+                self.text(f"{element}.display", shown, role)
+        if text is not None:
+            self.text(f"{element}.text", text, role)
+        if code is None or isinstance(code, (bool, dict, list)) or len(self.codes) >= MAX_ITEMS:
+            return
         self.codes.append(Code(element, system if isinstance(system, str) else None, str(code).strip()[:64], shown, role))
 
     def concept(self, element: str, value: object, role: Role) -> None:
         """Read a CodeableConcept, or what a system wrote in its place."""
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             self.text(element, value, role)
             return
-        self.text(f"{element}.text", value.get("text"), role)
-        for place, coding in _items(f"{element}.coding", value.get("coding")):
-            self.coding(place, coding, role)
+        if (text := value.get("text")) is not None:
+            self.text(f"{element}.text", text, role)
+        if (codings := value.get("coding")) is not None:
+            for place, coding in _items(f"{element}.coding", codings):
+                self.coding(place, coding, role)
         if "display" in value or "code" in value:  # a Coding where a CodeableConcept belongs
             self.coding(element, value, role)
         if "concept" in value:  # R5 CodeableReference
@@ -122,7 +132,7 @@ class _Collector:
         if depth > MAX_DEPTH:
             return
         for place, extension in _items(element, value):
-            if not isinstance(extension, Mapping) or extension.get("url") == COVERAGE_INFORMATION:
+            if not isinstance(extension, dict) or extension.get("url") == COVERAGE_INFORMATION:
                 continue
             billing = extension.get("url") == BILLING_OPTIONS
             role = Role.BILLING if billing else Role.INSTRUCTION
@@ -133,16 +143,19 @@ class _Collector:
                 label = _label(extension.get("url"))
                 self.text(f"{place}.valueBoolean", f"{label}: {'yes' if extension['valueBoolean'] else 'no'}", role)
             for key in ("valueString", "valueMarkdown", "valueCode"):
-                self.text(f"{place}.{key}", extension.get(key), role)
-            self.concept(f"{place}.valueCodeableConcept", extension.get("valueCodeableConcept"), role)
-            self.coding(f"{place}.valueCoding", extension.get("valueCoding"), role)
+                if key in extension:
+                    self.text(f"{place}.{key}", extension[key], role)
+            if "valueCodeableConcept" in extension:
+                self.concept(f"{place}.valueCodeableConcept", extension["valueCodeableConcept"], role)
+            if "valueCoding" in extension:
+                self.coding(f"{place}.valueCoding", extension["valueCoding"], role)
             annotation = extension.get("valueAnnotation")
-            if isinstance(annotation, Mapping):
+            if isinstance(annotation, dict):
                 self.text(f"{place}.valueAnnotation.text", annotation.get("text"), role)
 
     def _question(self, element: str, nested: object) -> bool:
         """Read a question and its answer as one text; False where ``nested`` is no such pair."""
-        pairs = [(str(part.get("url")), part) for _, part in _items("", nested) if isinstance(part, Mapping)]
+        pairs = [(str(part.get("url")), part) for _, part in _items("", nested) if isinstance(part, dict)]
         asked = next((_plain_value(part) for url, part in pairs if _is_question(url)), None)
         answers = [_plain_value(part) for url, part in pairs if not _is_question(url)]
         answers = [answer for answer in answers if answer]
@@ -153,9 +166,9 @@ class _Collector:
         for _, part in pairs:
             for key in ("valueCodeableConcept", "valueCoding"):
                 value = part.get(key)
-                codings = value.get("coding") if isinstance(value, Mapping) and key == "valueCodeableConcept" else [value]
+                codings = value.get("coding") if isinstance(value, dict) and key == "valueCodeableConcept" else [value]
                 for place, coding in _items(f"{element}.{key}.coding", codings):
-                    if isinstance(coding, Mapping):
+                    if isinstance(coding, dict):
                         self.coding(place, {**coding, "display": None}, Role.INSTRUCTION)
         return True
 
@@ -163,16 +176,19 @@ class _Collector:
         """Find extensions anywhere under ``value`` and read them."""
         if depth > MAX_DEPTH:
             return
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             for key, inner in value.items():
+                if not isinstance(inner, (dict, list)) or (depth == 0 and key in _UNREAD):
+                    continue  # before its path is made: most members are plain values
                 place = f"{element}.{key}" if element else str(key)
                 if key in ("extension", "modifierExtension"):
                     self.extensions(place, inner)
-                elif isinstance(inner, (Mapping, list)) and not (depth == 0 and key in _UNREAD):
+                else:
                     self.stray_extensions(place, inner, depth + 1)
         elif isinstance(value, list):
             for place, inner in _items(element, value):
-                self.stray_extensions(place, inner, depth + 1)
+                if isinstance(inner, (dict, list)):
+                    self.stray_extensions(place, inner, depth + 1)
 
 
 #: Elements whose content never says what is ordered.
@@ -181,13 +197,27 @@ _UNREAD: Final = frozenset(
 )
 
 
-def _items(element: str, value: object) -> Iterator[tuple[str, object]]:
-    """Yield the entries of a list with their paths; an object or string where a list belongs counts as its only entry."""
+def _items(element: str, value: object) -> list[tuple[str, object]]:
+    """The entries of a list with their paths; an object or string where a list belongs counts as its only entry."""
     if isinstance(value, list):
-        for index, item in enumerate(value[:MAX_ITEMS]):
-            yield f"{element}[{index}]", item
-    elif value is not None:
-        yield element, value
+        if len(value) == 1:  # nearly every list of an order
+            return [(f"{element}[0]", value[0])]
+        return [(f"{element}[{index}]", item) for index, item in enumerate(value[:MAX_ITEMS])]
+    return [] if value is None else [(element, value)]
+
+
+def _is_extended(order: Mapping[str, Any]) -> bool:
+    """Tell whether there is an extension anywhere, which takes half as long to see as to walk all with their paths."""
+    if "extension" in order or "modifierExtension" in order:
+        return True
+    inside = [value for key, value in order.items() if isinstance(value, (dict, list)) and key not in _UNREAD]
+    while inside:
+        value = inside.pop()
+        if isinstance(value, dict) and ("extension" in value or "modifierExtension" in value):
+            return True
+        inner = value.values() if isinstance(value, dict) else value
+        inside += [each for each in inner if isinstance(each, (dict, list))]
+    return False
 
 
 def _is_question(url: str) -> bool:
@@ -214,7 +244,7 @@ def _plain_value(extension: Mapping[str, Any]) -> str:
             return "yes" if value else "no"
         if isinstance(value, str):
             return value
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             found = _Collector()
             found.concept("", value, Role.INSTRUCTION)
             if found.texts:
@@ -246,6 +276,7 @@ def narrative_words(div: str) -> str:
 
 
 _CONCEPTS: Final = (
+    ("code", Role.NAME),
     ("orderDetail", Role.DETAIL),
     ("bodySite", Role.SITE),
     ("category", Role.CATEGORY),
@@ -263,25 +294,28 @@ _DISPLAYS: Final = (
 def collect(order: Mapping[str, Any]) -> OrderText:
     """Collect what ``order``, a ServiceRequest as received, says in words and codes. Never raises, whatever its shape."""
     found = _Collector()
-    for place, code in _items("code", order.get("code")):
-        found.concept(place, code, Role.NAME)
     for element, role in _CONCEPTS:
-        for place, concept in _items(element, order.get(element)):
-            found.concept(place, concept, role)
-    for place, note in _items("note", order.get("note")):
-        if isinstance(note, Mapping):
-            found.text(f"{place}.text", note.get("text"), Role.INSTRUCTION)
-        else:
-            found.text(place, note, Role.INSTRUCTION)
-    for place, instruction in _items("patientInstruction", order.get("patientInstruction")):
-        found.text(place, instruction, Role.INSTRUCTION)
+        if element in order:
+            for place, concept in _items(element, order[element]):
+                found.concept(place, concept, role)
+    if "note" in order:
+        for place, note in _items("note", order["note"]):
+            if isinstance(note, dict):
+                found.text(f"{place}.text", note.get("text"), Role.INSTRUCTION)
+            else:
+                found.text(place, note, Role.INSTRUCTION)
+    if "patientInstruction" in order:
+        for place, instruction in _items("patientInstruction", order["patientInstruction"]):
+            found.text(place, instruction, Role.INSTRUCTION)
     for element, role in _DISPLAYS:
-        for place, reference in _items(element, order.get(element)):
-            if isinstance(reference, Mapping):
-                found.text(f"{place}.display", reference.get("display"), role)
-    found.stray_extensions("", order)
+        if element in order:
+            for place, reference in _items(element, order[element]):
+                if isinstance(reference, dict):
+                    found.text(f"{place}.display", reference.get("display"), role)
+    if _is_extended(order):
+        found.stray_extensions("", order)
     narrative = order.get("text")
-    div = narrative.get("div") if isinstance(narrative, Mapping) else narrative
+    div = narrative.get("div") if isinstance(narrative, dict) else narrative
     if isinstance(div, str):
         found.text("text.div", narrative_words(div), Role.NARRATIVE)
     status = order.get("status")

@@ -25,6 +25,8 @@ class Part(enum.IntEnum):
 
 
 _REACH: Final = 14  # words that a cue reaches at most
+#: The words that can end a cue before the mention, or what looks like one: any other is looked up in no table.
+_ENDS: Final = cues.NO_CUE.last_words | cues.BEFORE.last_words | cues.HAD.last_words
 
 
 class Walk(NamedTuple):
@@ -52,21 +54,22 @@ def walk_before(passage: Passage, first: int, parts: Sequence[int]) -> Walk:
                 break
             way.comma = True
         way.listed = way.listed or strong == SLASH
-        if cues.NO_CUE.ending(passage, index):
-            break
-        here = cues.BEFORE.ending(passage, index)
-        had = cues.HAD.ending(passage, index)
-        if had and not here:
-            here = [(had[0][0], Standing.HISTORY)]
-        if here:
-            length, standing = here[0]
-            phrase = passage.quote(index - length + 1, index)
-            if not _reaches(passage, index - length, way, standing, phrase, bool(had), parts):
+        if passage.words[index] in _ENDS:
+            if cues.NO_CUE.ending(passage, index):
                 break
-            found.append((standing, phrase))
-            strong = passage.breaks[index - length + 1]
-            index -= length
-            continue
+            here = cues.BEFORE.ending(passage, index)
+            had = cues.HAD.ending(passage, index)
+            if had and not here:
+                here = [(had[0][0], Standing.HISTORY)]
+            if here:
+                length, standing = here[0]
+                phrase = passage.quote(index - length + 1, index)
+                if not _reaches(passage, index - length, way, standing, phrase, bool(had), parts):
+                    break
+                found.append((standing, phrase))
+                strong = passage.breaks[index - length + 1]
+                index -= length
+                continue
         if _prefers_to(passage, index, parts):
             found.append((Standing.NEGATED, passage.quote(index, index)))  # "prefers a plain one to it"
             break
@@ -149,15 +152,16 @@ def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
     """Walk right from word ``last`` and take the first cue that reaches back to it."""
     index = last + 1
     attribute, past = False, ""
-    to_be = any(word in cue_words.ENSURE for word in passage.words[max(0, last - 8) : last])
     words, breaks = passage.words, passage.breaks
+    to_be = not cue_words.ENSURE.isdisjoint(words[max(0, last - 8) : last])
     while index < len(words) and index - last <= _REACH and breaks[index] < QUESTION:
         far = breaks[index] in (COMMA, PAREN, DASH, COLON)
-        for length, standing in cues.AFTER.starting(passage, index):
-            phrase = passage.quote(index, index + length - 1)
-            if _binds_back(passage, _Behind(index, length, to_be, attribute, far), standing, parts):
-                return Walk(((standing, phrase),))
         word, part = words[index], parts[index]
+        if word in cues.AFTER.first_words:
+            for length, standing in cues.AFTER.starting(passage, index):
+                phrase = passage.quote(index, index + length - 1)
+                if _binds_back(passage, _Behind(index, length, to_be, attribute, far), standing, parts):
+                    return Walk(((standing, phrase),))
         if index + 2 < len(words) and words[index + 2] == "ago" and words[index + 1] in cue_words.UNITS:
             return Walk(((Standing.HISTORY, passage.quote(index, index + 2)),))
         if word == "in" and index + 2 < len(words) and words[index + 2] in cue_words.UNITS:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from . import cue_words, cues
 from .cues import Standing
 from .reach import Part
-from .words import COLON, COMMA, DASH, QUESTION, SIGHT, Passage
+from .words import COLON, COMMA, DASH, QUESTION, SIGHT, Passage, bare_words
 
 
 class Reading(NamedTuple):
@@ -38,8 +38,10 @@ def answer_to(passage: Passage, last: int) -> bool | None:
 
 def label_of(passage: Passage, first: int, start: int) -> str:
     """Return the label of the sentence that starts at word ``start``: what its last colon ends, or the question before it."""
-    colon = next((index for index in range(first, start, -1) if passage.breaks[index] == COLON), None)
-    if colon is None:
+    colon = None
+    if COLON in passage.breaks[start + 1 : first + 1]:
+        colon = next(index for index in range(first, start, -1) if passage.breaks[index] == COLON)
+    else:
         if start == 0 or passage.breaks[start] != QUESTION:
             return ""
         colon = start
@@ -54,6 +56,8 @@ def conditioned(passage: Passage, first: int, last: int, bounds: tuple[int, int]
     """Tell whether an "if" governs the mention, and whether it leaves the choice to a judgement or to a later finding."""
     start, end = bounds
     words = passage.words
+    if words[start] != "should" and cue_words.OPENS.isdisjoint(words[max(start, first - 25) : last + 10]):
+        return None  # no word of the reach opens a condition
     optional = any(word in ("add", "adding", "include", "including") for word in words[max(start, first - 4) : first]) or any(
         word in ("sequences", "sequence", "protocol") for word in words[last + 1 : last + 3]
     )
@@ -73,7 +77,7 @@ def conditioned(passage: Passage, first: int, last: int, bounds: tuple[int, int]
             standing = Standing.HYPOTHETICAL if inside else Standing.DISCRETION if judged else Standing.PLAN
             return Reading(standing, passage.quote(index, last))
     for index in range(last + 1, min(end, last + 9) + 1):
-        if words[index] in cue_words.OPENS - {"unless", "when"}:
+        if words[index] in _OPENS_BEHIND:
             clause = words[index : min(end, index + 9) + 1]
             if any(word in cue_words.JUDGED for word in clause[:6]) or optional:
                 return Reading(Standing.DISCRETION, passage.quote(index, min(end, index + 4)))
@@ -87,23 +91,31 @@ def conditioned(passage: Passage, first: int, last: int, bounds: tuple[int, int]
     return None
 
 
+_OPENS_BEHIND: Final = cue_words.OPENS - {"unless", "when"}
+
+
 def _parted(passage: Passage, start: int, first: int) -> bool:
     return any(passage.breaks[index] in (COMMA, DASH) or passage.words[index] == "then" for index in range(start + 1, first + 1))
+
+
+_OR: Final = frozenset({"vs", "versus", "or", "oder", "ou", "o"})
 
 
 def alternative(passage: Passage, first: int, last: int, bounds: tuple[int, int], parts: Sequence[int]) -> str:
     """Return the "or", "vs" that sets the mention beside another examination; "" where there is none."""
     start, end = bounds
     words = passage.words
-    if slash := _slashed(passage, first, last, bounds, parts):
+    if "/" in passage.folded and (slash := _slashed(passage, first, last, bounds, parts)):
         return slash
+    if _OR.isdisjoint(words[start:end]):
+        return ""
     for index in range(first - 1, start - 1, -1):
-        if words[index] in ("vs", "versus", "or", "oder", "ou", "o") and _names_exam(parts, start, index):
+        if words[index] in _OR and _names_exam(parts, start, index):
             return words[index]
         if parts[index] in (Part.EXAM, Part.MENTION) or (parts[index] == Part.CONTENT and words[index] not in cue_words.BINDING):
             break
     for index in range(last + 1, end):
-        if words[index] in ("vs", "versus", "or", "oder", "ou", "o") and words[index - 1] not in ("with", "w"):
+        if words[index] in _OR and words[index - 1] not in ("with", "w"):
             tail = [Part.EXAM if words[i] in cue_words.PLAIN else parts[i] for i in range(index + 1, min(end, index + 7) + 1)]
             if tail and Part.EXAM in tail and Part.MENTION not in tail[: tail.index(Part.EXAM)]:
                 return words[index]
@@ -165,6 +177,8 @@ def is_dated(passage: Passage, first: int, last: int, parts: Sequence[int]) -> b
 
 def asks_again(passage: Passage, after: int, parts: Sequence[int]) -> bool:
     """Tell whether the passage, behind word ``after``, asks to repeat what it spoke of ("Please repeat.")."""
+    if cues.ASK_AGAIN.first_words.isdisjoint(passage.words[after + 1 : after + 2 * SIGHT]):
+        return False
     for index in range(after + 1, min(len(passage.words), after + 2 * SIGHT)):
         for length, _ in cues.ASK_AGAIN.starting(passage, index):
             behind = parts[index + length : index + length + 4]
@@ -212,11 +226,20 @@ def asks_whether(passage: Passage, first: int, last: int) -> bool:
 
 def left_open(passage: Passage, bounds: tuple[int, int], parts: Sequence[int]) -> Reading | None:
     """Find words that leave the whole sentence to somebody's choice, unless they speak of the contrast."""
+    if cues.CHOICE.first_words.isdisjoint(passage.words[bounds[0] : bounds[1] + 1]):
+        return None
     for index in range(bounds[0], bounds[1] + 1):
+        if passage.words[index] not in cues.CHOICE.first_words:
+            continue
         for length, _ in cues.CHOICE.starting(passage, index):
             if Part.ATTRIBUTE not in parts[max(bounds[0], index - 4) : index]:
                 return Reading(Standing.DISCRETION, passage.quote(index, index + length - 1))
     return None
+
+
+def may_downgrade(text: str) -> bool:
+    """Look cheaply at a text; False means that ``downgrades`` finds nothing in it."""
+    return not _DOWNGRADING.isdisjoint(bare_words(text))
 
 
 def downgrades(passage: Passage, parts: Sequence[int]) -> str:
@@ -268,3 +291,5 @@ def _is_fallback(sentence: Sequence[str]) -> bool:
 
 
 _FORMS: Final = frozenset({"protocol", "sequences", "exam", "study", "imaging"})
+#: The words with which a downgrade can begin.
+_DOWNGRADING: Final = cue_words.PLAIN | cue_words.CHANGES | cues.WRONG.first_words

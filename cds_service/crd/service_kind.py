@@ -6,7 +6,7 @@ Rules D2 and D3 of the recognition rules: the names and the billing codes say wh
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -19,6 +19,8 @@ from .words import plain
 _CODE: Final = re.compile(
     r"(?:cpt|hcpcs|ama)?(?:[ -]?4)?[ :#()-]{0,3}([0-9]{5})(?:[a-z]{2})?(?:[ ,;:/_.()-]{1,3}[0-9a-z]{2}){0,5}[ ,;.)]?"
 )
+_DIGIT: Final = re.compile(r"[0-9]")
+_NO_WORD: Final = re.compile(r"[^a-z0-9]+")
 _OPENERS: Final = frozenset({"for", "due", "dx", "indication", "reason", "history", "hx", "status"})
 _SAYS_NOTHING: Final = frozenset(
     {
@@ -81,12 +83,14 @@ class Kind(msgspec.Struct, frozen=True):
 def bare_code(code: str) -> str:
     """Return the five digits of a procedure code written with a label or modifiers ("CPT 76498-26"), else the code folded."""
     folded = plain(code)
-    match = _CODE.fullmatch(folded)
+    match = _CODE.fullmatch(folded) if len(folded) >= 5 else None
     return match.group(1) if match else folded
 
 
 def _first_decisive(scanned: Scanned) -> OtherService | bool | None:
     """Return the first service that a name names: True for the modality, an entry for another, None where it names none."""
+    if not scanned.has(Tag.MODALITY | Tag.NAME | Tag.OTHER_SERVICE):
+        return None
     others = dict(reversed(scanned.others))
     opened = False
     for index, tags in enumerate(scanned.tags):
@@ -104,7 +108,7 @@ def _first_decisive(scanned: Scanned) -> OtherService | bool | None:
 
 def _guided(scanned: Scanned, vocabulary: CompiledVocabulary) -> OtherService | None:
     """Return the operation that "guided" or "under guidance" makes of an examination's name."""
-    if any(word in ("guided", "guidance") for word in scanned.passage.words):
+    if scanned.others and ("guided" in scanned.passage.words or "guidance" in scanned.passage.words):
         return next((entry for _, entry in scanned.others if entry.rule == "D3"), None)
     return None
 
@@ -123,20 +127,22 @@ def classify(order: OrderText, names: tuple[Scanned, ...], vocabulary: CompiledV
                 other, other_element = decisive, scanned.text.element
         elif decisive:
             modality_text = True
-    modality_code, other_code, code_element = _codes(order, vocabulary)
+    codes = _read_codes(order, vocabulary)
+    categories = _category_words(order)
+    modality_code, other_code, code_element = _codes(codes, vocabulary)
     if other is None and other_code is not None and not modality_code:
         other, other_element = other_code, code_element
-    unlisted, unlisted_element = _unlisted(order, names, vocabulary)
+    unlisted, unlisted_element = _unlisted(codes, names, vocabulary)
     if other is None and not modality_text and not modality_code and unlisted is None:
-        other, other_element = _other_category(order, vocabulary)
+        other, other_element = _other_category(categories, vocabulary)
     named, named_element, ordinary = _named_otherwise(names, unlisted, vocabulary)
     return Kind(
         other=other,
         other_element=other_element,
         modality=modality_text or modality_code,
         modality_named=modality_text,
-        category=_category(order, vocabulary),
-        category_modality=any(words in vocabulary.modality_words for _, words in _category_words(order)),
+        category=_category(categories, vocabulary),
+        category_modality=not vocabulary.modality_words.isdisjoint([words for _, words in categories]),
         to_department=_to_department(order, names, vocabulary),
         unlisted=unlisted,
         unlisted_element=unlisted_element,
@@ -148,72 +154,84 @@ def classify(order: OrderText, names: tuple[Scanned, ...], vocabulary: CompiledV
 
 def _to_department(order: OrderText, names: tuple[Scanned, ...], vocabulary: CompiledVocabulary) -> bool:
     """Tell whether the order is addressed to the modality's department, by its name or its performer."""
-    if any(scanned.has(Tag.REFERRAL) for scanned in names if scanned.text.role is not Role.CATEGORY):
-        return True
+    for scanned in names:
+        if scanned.has(Tag.REFERRAL) and scanned.text.role is not Role.CATEGORY:
+            return True
     performers = [plain(text.words) for text in order.texts if text.role is Role.PERFORMER]
     return any(word in performer for performer in performers for word in vocabulary.departments)
 
 
-def _codes(order: OrderText, vocabulary: CompiledVocabulary) -> tuple[bool, OtherService | None, str]:
+class _ReadCode(NamedTuple):
+    """A code that can say what is ordered: the name here of its system, as ``system_name`` tells it, and its ``bare_code``."""
+
+    code: Code
+    system: str | None
+    digits: str
+
+
+def _read_codes(order: OrderText, vocabulary: CompiledVocabulary) -> list[_ReadCode]:
+    return [
+        _ReadCode(code, vocabulary.system_name(code.system), bare_code(code.code))
+        for code in order.codes
+        if code.role in (Role.NAME, Role.BILLING, Role.DETAIL, Role.INSTRUCTION)
+    ]
+
+
+def _codes(codes: list[_ReadCode], vocabulary: CompiledVocabulary) -> tuple[bool, OtherService | None, str]:
     """Return whether a code says the modality, and the entry of a code of another service with its element."""
     modality = False
     other: OtherService | None = None
     element = ""
-    for code in order.codes:
-        if code.role not in (Role.NAME, Role.BILLING, Role.DETAIL, Role.INSTRUCTION):
-            continue
-        system = vocabulary.system_name(code.system)
+    for code, system, digits in codes:
         if system is None:
             continue
-        digits = bare_code(code.code)
-        for name in (system,) if system else ("CPT",):
-            if vocabulary.modality_codes.holds(name, digits):
-                modality = True
-            elif code.role is Role.NAME:
-                found = next((entry for ranges, entry in vocabulary.other_codes if ranges.holds(name, digits)), None)
-                if found is not None and other is None:
-                    other, element = found, code.element
+        name = system or "CPT"
+        if vocabulary.modality_codes.holds(name, digits):
+            modality = True
+        elif code.role is Role.NAME and other is None:
+            found = next((entry for ranges, entry in vocabulary.other_codes if ranges.holds(name, digits)), None)
+            if found is not None:
+                other, element = found, code.element
     return modality, other, element
 
 
-def _is_unlisted(code: Code, vocabulary: CompiledVocabulary, generic: bool) -> Unlisted | None:
-    entry = vocabulary.unlisted.get(bare_code(code.code))
+def _is_unlisted(read: _ReadCode, vocabulary: CompiledVocabulary, names: tuple[Scanned, ...]) -> Unlisted | None:
+    entry = vocabulary.unlisted.get(read.digits)
     if entry is None:
         return None
-    system = vocabulary.system_name(code.system)
-    if system == "" or system == entry.code.partition(" ")[0]:
+    if read.system == "" or read.system == entry.code.partition(" ")[0]:
         return entry
-    return entry if system is None and generic else None
-
-
-def _unlisted(order: OrderText, names: tuple[Scanned, ...], vocabulary: CompiledVocabulary) -> tuple[Unlisted | None, str]:
-    """Find the unlisted code of an order: as a coding, as the only billing option, or typed as text."""
     generic = any(
         scanned.text.role is Role.NAME and scanned.has(Tag.UNLISTED | Tag.MODALITY) and not scanned.has(Tag.OTHER_EXAM)
         for scanned in names
     )
-    billing = [code for code in order.codes if code.role is Role.BILLING]
-    for code in order.codes:
-        if code.role is Role.BILLING and any(vocabulary.unlisted.get(bare_code(each.code)) is None for each in billing):
-            continue
-        if code.role in (Role.NAME, Role.BILLING, Role.DETAIL, Role.INSTRUCTION):
-            entry = _is_unlisted(code, vocabulary, generic)
+    return entry if read.system is None and generic else None
+
+
+def _unlisted(codes: list[_ReadCode], names: tuple[Scanned, ...], vocabulary: CompiledVocabulary) -> tuple[Unlisted | None, str]:
+    """Find the unlisted code of an order: as a coding, as the only billing option, or typed as text."""
+    billed = all(vocabulary.unlisted.get(read.digits) is not None for read in codes if read.code.role is Role.BILLING)
+    for read in codes:
+        if billed or read.code.role is not Role.BILLING:
+            entry = _is_unlisted(read, vocabulary, names)
             if entry is not None:
-                return entry, code.element
+                return entry, read.code.element
     for scanned in names:
+        if not _DIGIT.search(scanned.passage.folded):
+            continue
         words, tags = scanned.passage.words, scanned.tags
         for index, word in enumerate(words):
             entry = vocabulary.unlisted.get(bare_code(word)) if word[-5:].isdigit() else None
+            if entry is None:
+                continue
             labelled = (index > 0 and words[index - 1] in ("cpt", "hcpcs", "code", "cpt4", "4")) or not word.isdigit()
-            if entry is not None and (
-                labelled or scanned.has(Tag.UNLISTED) or all(t or w.isdigit() for t, w in zip(tags, words, strict=True))
-            ):
+            if labelled or scanned.has(Tag.UNLISTED) or all(t or w.isdigit() for t, w in zip(tags, words, strict=True)):
                 return entry, scanned.text.element
     return None, ""
 
 
-def _other_category(order: OrderText, vocabulary: CompiledVocabulary) -> tuple[OtherService | None, str]:
-    for element, words in _category_words(order):
+def _other_category(categories: list[tuple[str, str]], vocabulary: CompiledVocabulary) -> tuple[OtherService | None, str]:
+    for element, words in categories:
         entry = vocabulary.other_categories.get(words)
         if entry is not None:
             return entry, element
@@ -225,9 +243,9 @@ def _category_words(order: OrderText) -> list[tuple[str, str]]:
     return found + [(code.element, plain(code.code)) for code in order.codes if code.role is Role.CATEGORY]
 
 
-def _category(order: OrderText, vocabulary: CompiledVocabulary) -> bool:
-    for _, words in _category_words(order):
-        if words in vocabulary.categories or any(word in vocabulary.categories for word in re.split(r"[^a-z0-9]+", words[:80])):
+def _category(categories: list[tuple[str, str]], vocabulary: CompiledVocabulary) -> bool:
+    for _, words in categories:
+        if words in vocabulary.categories or not vocabulary.categories.isdisjoint(_NO_WORD.split(words[:80])):
             return True
     return False
 

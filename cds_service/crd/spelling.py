@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 #: The most edits looked for.
@@ -61,11 +61,8 @@ class Spellings:
         """Return the words within LIMIT edits of ``word``, each with their number; none for a word longer than LONGEST."""
         if len(word) > LONGEST:
             return {}
-        found: dict[str, int] = {}
-        for rest in _rests(word):
-            for target in self._by_rest.get(rest, ()):
-                if target not in found:
-                    found[target] = edits(word, target, LIMIT)
+        targets = {target for rest in self._by_rest.keys() & _rests(word) for target in self._by_rest[rest]}
+        found = {target: edits(word, target, LIMIT) for target in targets}
         return {target: count for target, count in found.items() if count <= LIMIT}
 
 
@@ -95,9 +92,7 @@ class Respeller:
         return word
 
 
-def _rests(word: str) -> Iterator[str]:
-    """Yield ``word`` and what is left of it without one and without two of its letters."""
+def _rests(word: str) -> set[str]:
+    """Return ``word`` and what is left of it without one and without two of its letters."""
     once = {word[:index] + word[index + 1 :] for index in range(len(word))}
-    yield word
-    yield from once
-    yield from {each[:index] + each[index + 1 :] for each in once for index in range(len(each))}
+    return {word, *once, *[each[:index] + each[index + 1 :] for each in once for index in range(len(each))]}

@@ -5,6 +5,7 @@ A name counts as written, misspelt, truncated, parted by a blank or hyphen, or g
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from .order_text import Text
@@ -44,15 +45,19 @@ class Tagged:
             meant = vocabulary.spelled.meant
             words = self.passage.words
             words[:] = [meant(word) if len(word) > SHORT and word not in simple else word for word in words]
+        tags = self.tags
         for index, word in enumerate(self.passage.words):
             if word in simple:
-                self.tags[index] |= simple[word]
+                tags[index] |= simple[word]
             elif word in marked:
                 self._mark(index)
             # without a trigger in the text no word of it can be a name
-            if hot and (word in heads or triggered(word)) and not self.tags[index] & Tag.NAME:
+            if hot and (word in heads or triggered(word)) and not tags[index] & Tag.NAME:
                 self._name(index, word)
-        self.nearby = any(tags & Tag.TURNS_NEARBY for tags in self.tags)
+        #: the tags of all words together
+        self.seen = 0
+        for each in tags:
+            self.seen |= each
 
     def _mark(self, index: int) -> None:
         """Note every phrase of the vocabulary that starts with word ``index``."""
@@ -116,8 +121,9 @@ def _name_at(passage: Passage, index: int, vocabulary: CompiledVocabulary) -> tu
     return None
 
 
+@cache
 def part_of(tags: int) -> Part:
-    """Return what a word with these tags is to a clause."""
+    """Return what a word with these tags is to a clause. There are few sets of tags, so each is remembered."""
     if tags & Tag.NAME:
         return Part.MENTION
     if tags & (Tag.OTHER_SERVICE | Tag.MODALITY):

@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cds_service.crd import clauses, mentions
+from cds_service.crd.case import is_triggered
+from cds_service.crd.order_text import collect
 from cds_service.crd.recognition import Answer, may_concern, recognise
+from cds_service.crd.recognition_table import Names, Vocabulary
+from cds_service.crd.vocabulary import compile_vocabulary
 
 from .recognition_report import BLIND, CASES, HELD_BACK, Judged, figures, judge, read_cases, vocabulary
 
@@ -199,6 +204,48 @@ def test_any_json_in_any_element_is_survived(elements: dict[str, Any]) -> None:
 @given(st.text(max_size=200))
 def test_any_text_beside_the_name_is_survived(text: str) -> None:
     recognise(order(code={"text": f"MRI {text}"}, note=[{"text": f"{text} neurography {text}"}]), vocabulary())
+
+
+def test_what_is_remembered_of_a_name_is_told_of_each_order_at_its_own_element() -> None:
+    text = "MR neurography of the left arm"
+    for concept, element in (({"text": text}, "code.text"), ({"coding": [{"display": text}]}, "code.coding[0].display")):
+        assert [each.element for each in recognise(order(code=concept), vocabulary()).evidence] == [element]
+
+
+def test_only_short_names_and_categories_are_remembered_and_neither_notes_nor_reasons() -> None:
+    def kept(**elements: Any) -> int:
+        mentions._scan_name.cache_clear()
+        recognise(order(**elements), vocabulary())
+        return mentions._scan_name.cache_info().currsize
+
+    said: dict[str, Any] = {"text": "MR neurography"}
+    assert kept(code=said) == kept(code={"coding": [{"display": "MR neurography"}]}) == kept(category=[said]) == 1
+    assert kept(note=[said], reasonCode=[said], orderDetail=[said], bodySite=[said], extension=[{"valueString": "nerve"}]) == 0
+    assert kept(text={"div": "<div>Procedure: MR neurography</div>"}, note=[{"text": "Exam: MR neurography"}]) == 0
+    assert kept(code={"text": "MR neurography " + "x" * mentions.LONGEST_NAME}) == 0
+
+
+def test_no_more_names_are_remembered_than_their_bound() -> None:
+    mentions._scan_name.cache_clear()
+    for number in range(mentions.KNOWN_NAMES + 20):
+        recognise(order(code={"text": f"MR neurography {number}"}), vocabulary())
+    assert mentions._scan_name.cache_info().currsize == mentions.KNOWN_NAMES
+
+
+def test_a_name_is_remembered_for_each_vocabulary_by_itself() -> None:
+    other = compile_vocabulary(Vocabulary(procedure="scan", triggers=("scan",), names=Names(words=("scan",))))
+    for _ in range(2):
+        assert recognise(order(code={"text": "scan of a nerve"}), other).answer is Answer.YES
+        assert recognise(order(code={"text": "scan of a nerve"}), vocabulary()).answer is Answer.NO
+
+
+@pytest.mark.parametrize("judged", SETS.values(), ids=SETS)
+def test_a_text_passed_over_at_a_glance_downgrades_nothing(judged: list[Judged]) -> None:
+    for each in judged:
+        for text in collect(each.case["order"]).texts:
+            if not clauses.may_downgrade(text.words) and not is_triggered(text.words, vocabulary()):
+                scanned = mentions.scan(text, vocabulary())
+                assert clauses.downgrades(scanned.passage, scanned.parts) == "", text.words
 
 
 def test_deep_nesting_is_not_followed() -> None:
