@@ -132,10 +132,10 @@ def resource(raw: bytes | msgspec.Raw, place: str, full_url: Any = None) -> Reso
     kind, identifier = head.resource_type, head.id
     return Resource(
         place,
-        kind if isinstance(kind, str) else None,
-        identifier if isinstance(identifier, str) and identifier else None,
+        kind if type(kind) is str else None,
+        identifier if type(identifier) is str and identifier else None,
         raw,
-        full_url if isinstance(full_url, str) else None,
+        full_url if type(full_url) is str else None,
     )
 
 
@@ -157,7 +157,7 @@ def bundle_resources(bundle: Bundle, place: str, depth: int = 0) -> Iterator[Res
         if entry is None:
             continue
         raw = bytes(entry.resource)
-        if raw.strip() == b"null":
+        if raw == b"null":
             continue
         found = resource(raw, f"{place}.entry[{index}].resource", entry.full_url)
         if found.resource_type == "Bundle":
