@@ -38,7 +38,7 @@ class Breaker:
         return now
 
     def check(self, entered: float) -> None:
-        """Raise RecordsUnavailable when the store has failed since ``entered``, while the caller waited for its turn."""
+        """Raise RecordsUnavailable when the store has failed since ``entered``, and nobody has written it after that."""
         if self._failed_at >= entered:
             raise RecordsUnavailable("the store failed while others waited for it")
 
@@ -50,4 +50,4 @@ class Breaker:
     def succeeded(self) -> None:
         """A write was committed."""
         if self._next_try is not None:
-            self._next_try = None
+            self._failed_at, self._next_try = float("-inf"), None

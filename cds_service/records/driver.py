@@ -20,8 +20,9 @@ from cds_service.records.record import RecordsUnavailable, RecordUnstorable
 #: A compiled statement, and the rows to run it with, each in the order of its columns.
 Step = tuple[str, Sequence[tuple[Any, ...]]]
 
-#: Seconds that a call waits for the threads before it; whoever writes on behalf of no call waits longer.
-TURN = 0.5
+#: Seconds that a call waits for the threads before it: longer than the first of them waits for the lock of the file, so that
+#: all hear together whether it was got. Whoever writes on behalf of no call waits longer.
+TURN = 1.5
 
 #: Connections to a server that one process uses for writing, at most.
 _CONNECTIONS = 8
@@ -39,31 +40,41 @@ class RowTaken(RecordsUnavailable):
     """A row of that key is already there; nothing was written."""
 
 
+class _Held:
+    """A connection checked out of the engine's pool for good: going through it costs a tenth of a small transaction."""
+
+    __slots__ = ("checked_out", "connection", "cursor", "syncs")
+
+    def __init__(self, checked_out: Any) -> None:
+        self.checked_out = checked_out
+        self.connection: Any = checked_out.dbapi_connection
+        self.cursor = self.connection.cursor()
+        self.syncs = True
+
+
 class Driver:
     """Runs steps in one transaction each.
 
-    Committed is on the disk, unless not ``is_durable`` and embedded: then it outlives the process, but what a
-    machine had not written out when its power went may be gone.
+    What is committed outlives the process. It outlives the machine too, unless the database is embedded and the
+    transaction was told not to sync: that it does only from the next one on that syncs, whichever process runs it.
     """
 
-    def __init__(self, engine: sa.Engine, *, is_durable: bool = True, breaker: Breaker | None = None) -> None:
+    def __init__(self, engine: sa.Engine, *, breaker: Breaker | None = None) -> None:
         self.engine = engine
         self._breaker = breaker or Breaker()
-        self._is_durable = is_durable
         self._errors: Any = engine.dialect.loaded_dbapi
         self._embedded = is_embedded(engine.url)
         refused = (self._errors.ProgrammingError, self._errors.InterfaceError) if self._embedded else ()
         self._unstorable: Any = (self._errors.DataError, TypeError, ValueError, OverflowError, *refused)
         # Threads of one process queue here rather than in SQLite's busy handler, which sleeps ever longer.
-        self._turn = threading.BoundedSemaphore(1 if self._embedded else _CONNECTIONS)
-        # Checked out of the engine's pool for good: going through it costs a tenth of a small transaction.
-        self._idle: list[Any] = []
+        self._turn: Any = threading.Lock() if self._embedded else threading.BoundedSemaphore(_CONNECTIONS)
+        self._idle: list[_Held] = []
 
     def compiled(self, statement: sa.Insert) -> str:
         """``statement`` as text whose parameters are the columns of its table, in their order."""
         return str(statement.compile(dialect=self.engine.dialect))
 
-    def commit(self, steps: Sequence[Step], *, insists: bool = False) -> int:
+    def commit(self, steps: Sequence[Step], *, insists: bool = False, syncs: bool = True) -> int:
         """Run ``steps`` and commit; how many rows the last one wrote.
 
         Fails at once when the store has just failed, unless it ``insists``: that is for writers that nobody waits for.
@@ -73,7 +84,7 @@ class Driver:
         errors = self._errors
         entered = None if insists else self._breaker.enter()
         try:
-            written = self._commit_again_if_lost(steps, entered)
+            written = self._commit_again_if_lost(steps, entered, syncs)
         except errors.IntegrityError:
             self._breaker.succeeded()  # the database works: it is the row that it refuses
             raise RowTaken("row taken") from None
@@ -85,62 +96,67 @@ class Driver:
         self._breaker.succeeded()
         return written
 
-    def _commit_again_if_lost(self, steps: Sequence[Step], entered: float | None) -> int:
+    def _commit_again_if_lost(self, steps: Sequence[Step], entered: float | None, syncs: bool) -> int:
         try:
-            return self._commit(steps, entered)
+            return self._commit(steps, entered, syncs)
         except ConnectionLost as lost:
             if lost.may_be_written:
                 raise
             # The server closed it since its last use: on a new one, once.
-            return self._commit(steps, entered)
+            return self._commit(steps, entered, syncs)
 
     def dispose(self) -> None:
         """Close the connections held here, and the engine's."""
         while self._idle:
-            self._idle.pop().invalidate()
+            self._idle.pop().checked_out.invalidate()
         self.engine.dispose()
 
-    def _connection(self) -> Any:
+    def _held(self) -> _Held:
         try:
             return self._idle.pop()
         except IndexError:
-            connection = self.engine.raw_connection()
-        if self._embedded and not self._is_durable:
-            connection.cursor().execute("PRAGMA synchronous = NORMAL")
-        return connection
+            return _Held(self.engine.raw_connection())
 
-    def _commit(self, steps: Sequence[Step], entered: float | None) -> int:
+    def _commit(self, steps: Sequence[Step], entered: float | None, syncs: bool) -> int:
         if not self._turn.acquire(timeout=PATIENCE if entered is None else TURN):
+            self._breaker.failed()
             raise RecordsUnavailable("other threads are still writing")
         try:
             if entered is not None:
                 self._breaker.check(entered)
-            connection = self._connection()
+            held = self._held()
             is_committing = False
             try:
-                written = self._run(connection, steps)
+                written = self._run(held, steps, syncs)
                 is_committing = True
-                connection.commit()
+                if self._embedded:
+                    held.cursor.execute("COMMIT")  # of which, other than of commit(), the driver keeps the compiled form
+                else:
+                    held.connection.commit()
             except BaseException as error:
                 # Never used again: what state it is in depends on what went wrong. Rolled back first, since SQLite
                 # keeps the lock of a closed connection for as long as a traceback holds its cursor.
-                is_lost = self._is_lost(error, connection)
+                is_lost = self._is_lost(error, held)
                 with suppress(self._errors.Error):
-                    connection.rollback()
-                connection.invalidate()
+                    held.connection.rollback()
+                held.checked_out.invalidate()
                 if is_lost:
                     # A server that was restarted has closed the others too.
                     self.dispose()
                     raise ConnectionLost(reason(error), may_be_written=is_committing) from None
                 raise
-            self._idle.append(connection)
+            self._idle.append(held)
             return written
         finally:
             self._turn.release()
 
-    def _run(self, connection: Any, steps: Sequence[Step]) -> int:
-        cursor = connection.cursor()
+    def _run(self, held: _Held, steps: Sequence[Step], syncs: bool) -> int:
+        cursor = held.cursor
         if self._embedded:
+            if held.syncs is not syncs:
+                # In a write-ahead log NORMAL leaves out the sync at each commit, and nothing else.
+                cursor.execute(f"PRAGMA synchronous = {'FULL' if syncs else 'NORMAL'}")
+                held.syncs = syncs
             cursor.execute("BEGIN IMMEDIATE")
         for statement, rows in steps:
             if len(rows) == 1:
@@ -149,6 +165,6 @@ class Driver:
                 cursor.executemany(statement, rows)
         return int(cursor.rowcount)
 
-    def _is_lost(self, error: Any, connection: Any) -> bool:
+    def _is_lost(self, error: Any, held: _Held) -> bool:
         is_driver_error = isinstance(error, self._errors.Error)
-        return is_driver_error and self.engine.dialect.is_disconnect(error, connection.dbapi_connection, None)
+        return is_driver_error and self.engine.dialect.is_disconnect(error, held.connection, None)

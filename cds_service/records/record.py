@@ -44,8 +44,8 @@ class DeterminationRecord(msgspec.Struct, frozen=True):
 
     ``order_place`` names the order within the call, such as ``ServiceRequest/1``. ``answer`` is ``yes``, ``possibly``
     or ``no``. ``covered`` and ``assertion_id`` are None when no coverage-information was returned for the order.
-    ``evidence`` and ``dates`` hold what the decision rested on, as JSON-like values. Order, evidence and dates are
-    patient data: they are kept sealed; the rest stands in plain columns.
+    ``evidence`` and ``dates`` hold what the decision rested on: JSON-like values, or structs, which are read back as such.
+    Order, evidence and dates are patient data: they are kept sealed; the rest stands in plain columns.
     """
 
     order_place: str

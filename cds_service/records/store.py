@@ -24,7 +24,7 @@ from cds_service.records.driver import TURN, Driver
 from cds_service.records.encryption import Keyring
 from cds_service.records.later import LaterWriter
 from cds_service.records.record import CallRecord, FoundCall, RecordsUnavailable, RecordUnreadable
-from cds_service.records.together import TogetherWriter
+from cds_service.records.together import TogetherWriter, TurnMissed
 from cds_service.records.tokens import TokenWriter
 from cds_service.records.writer import CallWriter
 
@@ -211,10 +211,9 @@ class _Open:
         self.driver = Driver(self.engine, breaker=self.breaker)
         self.writer = CallWriter(self.driver, store._keyring)
         self._together = TogetherWriter(self.writer.write, TURN) if database.is_embedded(store._url) else None
-        # A disk sync for each token would cost as much as the rest of the call, and buy only that a token of the
-        # last five minutes cannot be replayed after a power failure.
-        self.token_driver = Driver(self.engine, is_durable=False, breaker=self.breaker)
-        self.tokens = TokenWriter(self.token_driver)
+        # The record of the token's call syncs its id too, before an answer that determines anything or within a second:
+        # the log is one file. Where no records are kept nobody else would.
+        self.tokens = TokenWriter(self.driver, syncs=not store._keeps_calls)
         self.later = LaterWriter(partial(self.writer.write, insists=True), store._count_lost, self._tidy)
         self._retention_days, self._clock = store._retention_days, store._clock
         self._next_tidying = time.monotonic() + _TIDY_SECONDS
@@ -228,7 +227,12 @@ class _Open:
         elif self.breaker.is_open:
             raise RecordsUnavailable("the store failed a moment ago")
         else:
-            self._together.write(call)
+            try:
+                self._together.write(call)
+            except TurnMissed:
+                # A disk that answers nobody must not be waited for by one caller after the other.
+                self.breaker.failed()
+                raise
 
     def close(self) -> None:
         """Write what waits, end the threads, close the connections."""
@@ -236,7 +240,6 @@ class _Open:
         self._closing.set()
         if self._tidying is not None:
             self._tidying.join()
-        self.token_driver.dispose()
         self.driver.dispose()
 
     def _tidy(self) -> None:

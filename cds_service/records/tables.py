@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, Column, Float, ForeignKey, Integer, LargeBina
 HEAD = "0001"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _RANDOM_BITS = 21
 
 metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s"})
@@ -102,7 +103,7 @@ policies = Table(
 
 def micros(when: datetime) -> int:
     """``when`` (aware) as microseconds since 1970 UTC."""
-    return (when - _EPOCH) // timedelta(microseconds=1)
+    return (when - _EPOCH) // _MICROSECOND
 
 
 def moment(value: int) -> datetime:

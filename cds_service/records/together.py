@@ -10,15 +10,22 @@ from cds_service.records.record import CallRecord, RecordsUnavailable, RecordUns
 _Write = Callable[[Sequence[CallRecord]], None]
 
 
-class _Waiting:
-    """A call that a thread waits for; ``error`` says why it was not kept."""
+class TurnMissed(RecordsUnavailable):
+    """The threads before this one were still writing when its patience ended; nothing of its call was written."""
 
-    __slots__ = ("call", "error", "is_done")
+
+class _Waiting:
+    """A call that a thread waits for: it is told when that is done (``error`` says why not), or when it is to write."""
+
+    __slots__ = ("call", "error", "is_told", "may_write")
 
     def __init__(self, call: CallRecord) -> None:
         self.call = call
-        self.is_done = False
+        self.may_write = False
         self.error: RecordsUnavailable | None = None
+        #: Held until there is something to tell.
+        self.is_told = threading.Lock()
+        self.is_told.acquire()
 
 
 class TogetherWriter:
@@ -30,32 +37,51 @@ class TogetherWriter:
 
     def __init__(self, write: _Write, patience: float) -> None:
         self._write, self._patience = write, patience
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
+        self._is_writing = False
         self._brought: list[_Waiting] = []
-        self._bringing = threading.Lock()
 
     def write(self, call: CallRecord) -> None:
-        """Keep ``call`` for good before this returns. Raises RecordsUnavailable, RecordUnstorable."""
+        """Keep ``call`` for good before this returns. Raises RecordsUnavailable (TurnMissed), RecordUnstorable."""
         waiting = _Waiting(call)
-        with self._bringing:
+        with self._lock:
             self._brought.append(waiting)
-        if not self._turn.acquire(timeout=self._patience):
-            with self._bringing:
-                if waiting in self._brought:
-                    self._brought.remove(waiting)
-                    raise RecordsUnavailable("other threads are still writing")
-            # It is being written now: whether that succeeds must be known before anything is said.
-            self._turn.acquire()
-        try:
-            # Another thread may have written it together with its own, in the turn before.
-            if not waiting.is_done:
-                with self._bringing:
-                    together, self._brought = self._brought, []
-                self._write_all(together)
-        finally:
-            self._turn.release()
+            if not self._is_writing:
+                self._is_writing = waiting.may_write = True
+        if not waiting.may_write:
+            self._wait(waiting)
+        if waiting.may_write:
+            self._write_what_was_brought()
         if waiting.error is not None:
             raise waiting.error
+
+    def _wait(self, waiting: _Waiting) -> None:
+        if waiting.is_told.acquire(timeout=self._patience):
+            return
+        with self._lock:
+            if waiting.may_write:
+                return
+            if waiting in self._brought:
+                self._brought.remove(waiting)
+                raise TurnMissed("other threads are still writing")
+        # It is being written now: whether that succeeds must be known before anything is said.
+        waiting.is_told.acquire()
+
+    def _write_what_was_brought(self) -> None:
+        with self._lock:
+            together, self._brought = self._brought, []
+        try:
+            self._write_all(together)
+        finally:
+            with self._lock:
+                if self._brought:
+                    self._brought[0].may_write = True
+                    self._brought[0].is_told.release()
+                else:
+                    self._is_writing = False
+            for waiting in together:
+                if not waiting.may_write:
+                    waiting.is_told.release()
 
     def _write_all(self, together: Sequence[_Waiting]) -> None:
         try:
@@ -73,6 +99,3 @@ class TogetherWriter:
             for waiting in together:
                 waiting.error = RecordsUnavailable("the writing thread failed")
             raise
-        finally:
-            for waiting in together:
-                waiting.is_done = True

@@ -13,17 +13,17 @@ _GRACE = 300
 
 
 class TokenWriter:
-    """Remembers token ids by a unique insert."""
+    """Remembers token ids by a unique insert; without ``syncs`` a power failure may undo the last ones."""
 
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
+    def __init__(self, driver: Driver, *, syncs: bool) -> None:
+        self._driver, self._syncs = driver, syncs
         self._insert = driver.compiled(insert_if_new(driver.engine, tables.seen_tokens))
 
     def is_new(self, client: str, jti: str, exp: int) -> bool:
         """Was this token id never seen from ``client``? From now on it was. Raises RecordsUnavailable."""
         # Only a digest: ids have any length and content, and a token id that can be read can be used.
         token = hashlib.sha256(f"{len(client)}:{client}{jti}".encode("utf-8", "surrogatepass")).digest()
-        return self._driver.commit([(self._insert, [(token, int(exp))])]) == 1
+        return self._driver.commit([(self._insert, [(token, int(exp))])], syncs=self._syncs) == 1
 
     def forget_expired(self, now: float) -> int:
         """Delete the ids of tokens that expired before ``now`` (seconds since 1970), with a grace."""

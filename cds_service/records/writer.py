@@ -88,7 +88,7 @@ class CallWriter:
             call.duration_ms,
             call.crd_version,
             call.software_version,
-            sum(told.assertion_id is not None for told in call.determinations),
+            sum([told.assertion_id is not None for told in call.determinations]),
             self._keyring.newest,
             self._keyring.seal(_encoder.encode(call), sealed_call(row)),
         )

@@ -21,7 +21,7 @@ from conftest import a_call, a_determination, environment  # type: ignore[import
 
 from cds_service.records import CallRecord, RecordsUnavailable, RecordUnstorable, Store, breaker, database, open_store
 from cds_service.records.later import LaterWriter
-from cds_service.records.together import TogetherWriter
+from cds_service.records.together import TogetherWriter, TurnMissed, _Waiting
 from cds_service.settings import Settings, load_settings
 
 Rows = Callable[[str], list[Any]]
@@ -67,21 +67,28 @@ def test_record_now_has_committed_when_it_returns(store: Store, rows: Rows) -> N
 
 def test_a_call_with_a_determination_takes_one_commit(settings: Settings, store: Store) -> None:
     commits = []
-    store.record_now(a_call(a_determination()))
-    driver = store._here.driver
-    connection = driver._idle.pop()
 
     class Counting:
+        def __init__(self, counted: Any) -> None:
+            self._counted = counted
+
         def __getattr__(self, name: str) -> Any:
-            return getattr(connection, name)
+            return getattr(self._counted, name)
+
+        def execute(self, statement: str, *rows: Any) -> None:
+            commits.extend(["COMMIT"] if statement == "COMMIT" else [])
+            self._counted.execute(statement, *rows)
 
         def commit(self) -> None:
-            commits.append(1)
-            connection.commit()
+            commits.append("commit()")
+            self._counted.commit()
 
-    driver._idle.append(Counting())
+    store.record_now(a_call(a_determination()))
+    [held] = store._here.driver._idle
+    held.connection, held.cursor = Counting(held.connection), Counting(held.cursor)
     store.record_now(a_call(a_determination(), a_determination()))
     assert len(commits) == 1
+    held.connection, held.cursor = held.connection._counted, held.cursor._counted
 
 
 def test_record_later_is_written_within_a_second(store: Store, rows: Rows) -> None:
@@ -184,6 +191,7 @@ def test_calls_that_wait_for_the_same_turn_share_a_commit_and_each_hears_of_its_
         thread.start()
     while len(together._brought) < 3:
         time.sleep(0.01)
+    assert batches == [["first"]]
     may_go_on.set()
     for thread in threads:
         thread.join()
@@ -263,7 +271,7 @@ class TestTheEmbeddedFile:
 
     def test_a_commit_outlives_the_machine(self, file_store: Store) -> None:
         file_store.record_now(a_call())
-        cursor = file_store._here.driver._idle[0].cursor()
+        cursor = file_store._here.driver._idle[0].connection.cursor()
         # 2 is FULL: https://www.sqlite.org/pragma.html#pragma_synchronous
         assert cursor.execute("PRAGMA synchronous").fetchone() == (2,)
         assert cursor.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -340,6 +348,46 @@ class TestTheEmbeddedFile:
         assert not any(file_store.find(call.hook_instance) for call in calls)
         assert len(file_store.find(quiet.hook_instance)) == 1
 
+    def test_a_disk_that_answers_nobody_is_waited_for_by_the_first_callers_alone(
+        self, file_store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gate, here = threading.Event(), file_store._here
+        run = here.driver._run
+        monkeypatch.setattr(here.driver, "_run", lambda *arguments: gate.wait(10) and run(*arguments))
+        monkeypatch.setattr(here._together, "_patience", 0.1)
+        first = a_call(a_determination())
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(file_store.record_now, first)
+            while not here.driver._turn.locked():
+                time.sleep(0.001)
+            with pytest.raises(TurnMissed):
+                file_store.record_now(a_call(a_determination()))
+            for _ in range(3):
+                with pytest.raises(RecordsUnavailable, match="failed a moment ago"):
+                    file_store.record_now(a_call(a_determination()))
+            gate.set()
+            writing.result(10)
+        file_store.record_now(a_call(a_determination()))
+        assert file_store.find(first.hook_instance)[0].call == first
+        assert file_store.count(None, None) == 2
+
+    def test_a_token_id_is_on_the_disk_with_the_next_record_and_at_once_where_none_are_kept(
+        self, file_store: Store, tmp_path: Path
+    ) -> None:
+        file_store.token_is_new("ehr-one", "first", 2_000_000_000)
+        [held] = file_store._here.driver._idle
+        # 1 is NORMAL: the log is synced by the next transaction that is FULL
+        assert held.connection.execute("PRAGMA synchronous").fetchone() == (1,)
+        for kept in range(3):
+            file_store.record_now(a_call(a_determination()))
+            assert held.connection.execute("PRAGMA synchronous").fetchone() == (2,)
+            assert file_store.token_is_new("ehr-one", f"token {kept}", 2_000_000_000)
+            assert held.connection.execute("PRAGMA synchronous").fetchone() == (1,)
+        off = open_store(load_settings(database_url=f"sqlite:///{tmp_path}/r.sqlite3", records=False))
+        assert off.token_is_new("ehr-two", "first", 2_000_000_000)
+        assert off._here.driver._idle[0].connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        off.close()
+
     def test_readiness_says_what_is_wrong(self, file_store: Store) -> None:
         assert file_store.ready() is None
         with file_store._here.engine.begin() as connection:
@@ -376,9 +424,9 @@ def test_a_thread_that_waits_too_long_withdraws_and_nothing_of_it_is_written() -
     first, second, third = a_call(), a_call(), a_call()
     with ThreadPoolExecutor(2) as pool:
         writing = pool.submit(together.write, first)
-        while not together._turn.locked():
+        while not together._is_writing:
             time.sleep(0.01)
-        with pytest.raises(RecordsUnavailable):
+        with pytest.raises(TurnMissed):
             together.write(second)
         gate.set()
         writing.result(10)
@@ -387,28 +435,49 @@ def test_a_thread_that_waits_too_long_withdraws_and_nothing_of_it_is_written() -
 
 
 def test_a_thread_whose_call_is_being_written_by_another_hears_of_its_fate_however_long_that_takes() -> None:
-    gate = threading.Event()
+    first_gate, gate = threading.Event(), threading.Event()
     written: list[CallRecord] = []
 
     def write(calls: Sequence[CallRecord]) -> None:
-        assert gate.wait(10)
+        assert (gate if written else first_gate).wait(10)
         written.extend(calls)
 
-    together = TogetherWriter(write, patience=0.1)
-    mine = a_call()
-    together._turn.acquire()  # another thread's turn, in which it takes the call of this test with its own
-    with ThreadPoolExecutor(1) as pool:
-        writing = pool.submit(together.write, mine)
-        while not together._brought:
+    together = TogetherWriter(write, patience=0.5)
+    calls = [a_call() for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(together.write, calls[0])
+        while not together._is_writing or together._brought:
             time.sleep(0.001)
-        taken, together._brought = together._brought, []
-        time.sleep(0.3)
-        assert not writing.done()
+        others = [pool.submit(together.write, call) for call in calls[1:]]
+        while len(together._brought) < 2:
+            time.sleep(0.001)
+        first_gate.set()  # of the others one writes for both now, and takes longer than the patience of the second
+        first.result(10)
+        time.sleep(0.8)
+        assert not any(other.done() for other in others)
         gate.set()
-        together._write_all(taken)
-        together._turn.release()
-        writing.result(10)
-    assert written == [mine]
+        for other in others:
+            other.result(10)
+    assert {call.call_id for call in written} == {call.call_id for call in calls}
+
+
+def test_a_thread_that_is_to_write_for_others_at_the_moment_its_patience_ends_writes() -> None:
+    written: list[CallRecord] = []
+    together = TogetherWriter(written.extend, patience=0.1)
+    waiting = _Waiting(a_call())
+    together._is_writing, together._brought = True, [waiting]
+    # As it is between the end of its patience and the moment when it can look.
+    with together._lock:
+        late = threading.Thread(target=together._wait, args=(waiting,))
+        late.start()
+        time.sleep(0.3)
+        waiting.may_write = True
+        waiting.is_told.release()
+    late.join()
+    together._write_what_was_brought()
+    assert written == [waiting.call]
+    together.write(a_call())
+    assert len(written) == 2
 
 
 def test_the_breaker_lets_nobody_in_after_a_failure_then_one_and_all_after_a_success(monkeypatch: pytest.MonkeyPatch) -> None:
