@@ -114,18 +114,14 @@ def _to_perform(case: Case) -> bool:
 
 def _technique_coded(case: Case) -> Evidence | None:
     """Return the evidence of a code that names the technique, standing beside the modality."""
+    if case.vocabulary.technique_words.isdisjoint([code.code.lower() for code in case.order.codes]):
+        return None  # as nearly always
     coded = {(case.vocabulary.system_name(code.system), code.code.lower()): code for code in case.order.codes}
-    for entry in case.vocabulary.vocabulary.technique_codes:
-        wanted, *beside = (_code_key(code) for code in (entry.code, *entry.beside))
+    for wanted, beside in case.vocabulary.technique_codes:
         found = coded.get(wanted)
         if found is not None and (case.kind.modality or any(code in coded for code in beside)):
             return Evidence(found.element, f"{found.code} {found.display or ''}".strip()[:120], "M5", "for")
     return None
-
-
-def _code_key(code: str) -> tuple[str, str]:
-    system, _, rest = code.partition(" ")
-    return system, rest.lower()
 
 
 def _asked(case: Case, weighed: Weighed, coded: Evidence | None) -> Recognition:
@@ -183,7 +179,10 @@ def _contradicted(case: Case, places: set[str]) -> Evidence | None:
 def _downgraded(case: Case) -> Evidence | None:
     """Return a comment that takes the technique back without naming it ("routine protocol only")."""
     for text in case.order.texts:
-        if text.role in (Role.INSTRUCTION, Role.DETAIL):
+        if text.role not in (Role.INSTRUCTION, Role.DETAIL):
+            continue
+        # beside a trigger a misspelt word is read as meant, so that only the scan can tell
+        if is_triggered(text.words, case.vocabulary) or clauses.may_downgrade(text.words):
             scanned = case.scan(text)
             found = clauses.downgrades(scanned.passage, scanned.parts)
             if found:

@@ -79,7 +79,7 @@ class CompiledVocabulary:
         self.misspelt_initials = frozenset(word[0] for word in self.misspelt)
         self.lookalikes = frozenset(plain(word) for word in v.names.lookalikes)
         self.spellings = Spellings((*self.misspelt, *self.lookalikes))
-        self.categories = tuple(plain(word) for word in v.modality.categories)
+        self.categories = frozenset(plain(word) for word in v.modality.categories)
         self.other_categories = {plain(each): entry for entry in reversed(v.other_services) for each in entry.categories}
         self.departments = tuple(plain(word) for word in v.referral_to_modality)
         self.systems = {plain(uri): system.name for system in v.systems for uri in (*system.uris, *system.loose)}
@@ -87,6 +87,11 @@ class CompiledVocabulary:
         self.modality_codes = CodeRanges(v.modality.codes)
         self.other_codes = tuple((CodeRanges(entry.codes), entry) for entry in v.other_services if entry.codes)
         self.exam_codes = tuple((CodeRanges(entry.codes), entry) for entry in v.other_exams if entry.codes)
+        #: the codes that name the technique, as written in lower case; the same with their systems and those they count beside
+        self.technique_words = frozenset(_system_and_code(entry.code)[1] for entry in v.technique_codes)
+        self.technique_codes = tuple(
+            (_system_and_code(entry.code), tuple(_system_and_code(code) for code in entry.beside)) for entry in v.technique_codes
+        )
         neighbours = [words for keyword in v.keywords for words in (keyword.not_after, keyword.not_before, keyword.aimed_by)]
         for entry in v.abbreviations:
             neighbours += [entry.not_after, entry.not_before, entry.after, entry.labels, entry.carriers]
@@ -148,6 +153,11 @@ def _glances(triggers: Words) -> Iterator[str]:
             patterns.setdefault(trigger[:2], []).append(re.escape(trigger[2:]))
     for start, rest in patterns.items():
         yield f"{re.escape(start)}(?:{'|'.join(rest)})"
+
+
+def _system_and_code(code: str) -> tuple[str, str]:
+    system, _, rest = code.partition(" ")
+    return system, rest.lower()
 
 
 class CodeRanges:
