@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sqlite3
 import threading
 import time
@@ -17,38 +16,23 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import sqlalchemy as sa
 
 from cds_service.records import CallRecord, open_store
 from cds_service.settings import load_settings
 from cds_service.token_tool import load_private_key, make_key_pair, sign_token
 from tests.instances import PATH, Instance, Load, Sent, command, free_port
 from tests.kept import KEY
+from tests.postgres import empty_database
 
 pytestmark = pytest.mark.slow  # starts and kills whole instances
-_ADMIN = "postgresql+psycopg://root@127.0.0.1:5432/postgres"
 PUBLIC_URL = "https://crd.example.org"
 
 
 @pytest.fixture
 def database() -> Iterator[str]:
     """The address of an empty PostgreSQL database, without tables."""
-    try:
-        socket.create_connection(("127.0.0.1", 5432), timeout=1).close()
-    except OSError:
-        pytest.skip("no PostgreSQL server at 127.0.0.1:5432")
-    name = f"cds_service_test_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(_ADMIN, isolation_level="AUTOCOMMIT")
-    try:
-        with admin.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    except sa.exc.OperationalError:
-        admin.dispose()
-        pytest.skip("the PostgreSQL server at 127.0.0.1:5432 does not let root in without a password")
-    yield f"postgresql://root@127.0.0.1:5432/{name}"
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    with empty_database() as url:
+        yield url
 
 
 def kept_in(url: str) -> list[CallRecord]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import shutil
-import socket
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -17,10 +16,10 @@ import sqlalchemy as sa
 
 from cds_service.records import CallRecord, CardRecord, DeterminationRecord, Store, open_store, upgrade_database
 from cds_service.settings import Settings, load_settings
+from tests.postgres import empty_database
 
 KEY = "test-1:" + base64.b64encode(bytes(range(32))).decode()
 OTHER_KEY = "test-2:" + base64.b64encode(bytes(range(32, 64))).decode()
-ADMIN = "postgresql+psycopg://root@127.0.0.1:5432/postgres"
 
 #: Words of a patient that must never be readable in the database.
 SECRETS = ("Ramona-Quill", "MR neurography of the left", "ServiceRequest/order-77", "her words to the clinician", "1961-04-03")
@@ -29,24 +28,9 @@ SECRETS = ("Ramona-Quill", "MR neurography of the left", "ServiceRequest/order-7
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """An empty, migrated PostgreSQL database of this test session's own."""
-    try:
-        socket.create_connection(("127.0.0.1", 5432), timeout=1).close()
-    except OSError:
-        pytest.skip("no PostgreSQL server at 127.0.0.1:5432")
-    name = f"cds_service_test_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(ADMIN, isolation_level="AUTOCOMMIT")
-    try:
-        with admin.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    except sa.exc.OperationalError:
-        admin.dispose()
-        pytest.skip("the PostgreSQL server at 127.0.0.1:5432 does not let root in without a password")
-    url = f"postgresql://root@127.0.0.1:5432/{name}"
-    upgrade_database(load_settings(database_url=url))
-    yield url
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    with empty_database() as url:
+        upgrade_database(load_settings(database_url=url))
+        yield url
 
 
 @pytest.fixture(scope="session")
