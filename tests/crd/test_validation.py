@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cds_service.crd import validation
 from cds_service.crd.fhir import Resource
 from cds_service.crd.remembered import Remembered
-from cds_service.crd.validation import fhir_issues, model_of
+from cds_service.crd.validation import APART, fhir_issues, model_of
 
 from .builders import as_resource, coverage, member_coverage, order, plan
 
@@ -141,8 +141,8 @@ def test_the_verdict_asked_for_most_lately_is_kept_longest(monkeypatch: pytest.M
     monkeypatch.setattr(validation, "_verdicts", Remembered(3))
     judged: list[str] = []
 
-    def judge(resource: Resource) -> Any:
-        judged.append(str(resource.id))
+    def judge(body: Any, kind: str) -> Any:
+        judged.append(str(body["id"]))
         return iter(())
 
     monkeypatch.setattr(validation, "_judge", judge)
@@ -191,3 +191,132 @@ JSON = st.recursive(
 @settings(max_examples=100, deadline=None)
 def test_any_json_object_is_judged_without_an_error(body: dict[str, Any], kind: str) -> None:
     assert isinstance(issues({**body, "resourceType": kind}), tuple)
+
+
+#: Elements of an order, good and bad, of which orders are made that share some.
+REFUSED_THOUGH_VALID = {"extension": [{"url": "urn:x", "_valueString": {"extension": [{"url": "urn:y", "valueBoolean": True}]}}]}
+CONCEPTS = [{"text": "A"}, {"coding": [{"system": "urn:x", "code": "1", "display": "B"}]}, REFUSED_THOUGH_VALID]
+REFERENCES = [{"reference": "Practitioner/1", "display": "A"}, {"identifier": {"value": "1"}}, REFUSED_THOUGH_VALID]
+IDENTIFIERS = [{"system": "urn:x", "value": "1"}, {"use": "official", "type": {"text": "A"}}, REFUSED_THOUGH_VALID]
+SINGLE: dict[str, list[Any]] = {
+    "code": CONCEPTS,
+    "encounter": REFERENCES,
+    "meta": [{"versionId": "1"}, {"lastUpdated": "2024-03-01T08:15:00Z"}, REFUSED_THOUGH_VALID],
+    "performerType": CONCEPTS,
+    "requester": REFERENCES,
+    "requisition": IDENTIFIERS,
+    "text": [{"status": "generated", "div": "<div>A</div>"}],
+}
+LISTED: dict[str, list[Any]] = {
+    **dict.fromkeys(("bodySite", "category", "locationCode", "orderDetail", "reasonCode"), CONCEPTS),
+    **dict.fromkeys(("basedOn", "insurance", "locationReference", "performer", "reasonReference"), REFERENCES),
+    **dict.fromkeys(("relevantHistory", "replaces", "specimen", "supportingInfo"), REFERENCES),
+    "identifier": IDENTIFIERS,
+    "extension": REFUSED_THOUGH_VALID["extension"],
+    "modifierExtension": [{"url": "urn:x", "valueString": "a"}],
+    "note": [{"text": "A"}, {"text": "B", "time": "2024-03-01T08:15:00Z"}],
+}
+BAD = ["A", None, [], {}, {"words": "A"}, {"coding": [{"code": 1}]}, {"coding": [None]}, {"reference": 5}, {"text": None}]
+BAD += [[bad] for bad in BAD]
+OTHERS: dict[str, list[Any]] = {
+    "id": ["a", "b", 5],
+    "status": ["active", "signed", None],
+    "_status": [{"extension": [{"url": "urn:x", "valueString": "y"}]}, {"id": 5}],
+    "intent": ["plan", None],
+    "subject": [{"reference": "Patient/2"}, None, {}],
+    "occurrencePeriod": [{"start": "2023"}, {"start": "soon"}, "2023"],
+    "occurrenceTiming": [{"event": ["2023"]}],
+    "asNeededBoolean": [True, "maybe"],
+    "asNeededCodeableConcept": CONCEPTS,
+    "quantityQuantity": [{"value": 1.5}],
+    "quantityRange": [{"low": {"value": 1}}],
+    "note": [[{"text": "A"}], [None], {"text": "A"}],
+    "contained": [[{"resourceType": "Patient", "id": "p"}], [{"resourceType": "Nothing"}]],
+    "instantiatesUri": [["urn:x", None]],
+    "_instantiatesUri": [[None, {"id": "x"}]],
+    "_code": [{"id": "x"}],
+    "code__ext": [{"id": "x"}],
+    "resourceType": ["Coverage", None],
+}
+GOOD = st.fixed_dictionaries(
+    {},
+    optional={element: st.sampled_from(values) for element, values in SINGLE.items()}
+    | {element: st.lists(st.sampled_from(values), max_size=2) for element, values in LISTED.items()},
+)
+
+
+def pick(source: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    return {name: source[name] for name in names if name in source}
+
+
+ORDERS = st.builds(
+    lambda good, bad, others, names: order() | good | bad | pick(others, names),
+    GOOD,
+    st.dictionaries(st.sampled_from(sorted(APART)), st.sampled_from(BAD), max_size=1),
+    st.fixed_dictionaries({name: st.sampled_from(values) for name, values in OTHERS.items()}),
+    st.lists(st.sampled_from(sorted(OTHERS)), max_size=3),
+)
+
+
+@given(st.lists(ORDERS, min_size=1, max_size=6))
+@settings(max_examples=300, deadline=None)
+def test_an_order_judged_by_what_is_remembered_of_its_elements_has_the_issues_of_the_whole(orders: list[dict[str, Any]]) -> None:
+    for each in orders:
+        raw = json.dumps(each, indent=1).encode()  # of another digest than any order of the other tests
+        whole = tuple(dict.fromkeys(validation._judge(json.loads(raw), "ServiceRequest")))[:20]
+        assert fhir_issues(Resource("x", "ServiceRequest", "1", raw)) == whole
+
+
+def test_what_is_judged_apart_is_optional_and_bound_to_no_other_element() -> None:
+    assert set(SINGLE) | set(LISTED) == APART
+    model = model_of("ServiceRequest")
+    made = model(**order())
+    bound = {name for names in made.get_one_of_many_fields().values() for name in names}
+    bound |= {name for pair in made.get_required_fields() for name in pair}
+    for element in APART:
+        field = model.model_fields[element]
+        assert not field.is_required()
+        assert element not in bound
+        assert f"{element}__ext" not in model.model_fields
+        assert field.alias in (None, element)  # no second name under which it could be sent besides
+        assert [name for name, other in model.model_fields.items() if other.alias == element and name != element] == []
+
+
+def test_no_rule_of_the_model_is_new_to_what_judges_elements_apart() -> None:
+    """Those that look at more than one element: which are required, which are a choice, and null in lists (one at a time)."""
+    rules = model_of("ServiceRequest").__pydantic_decorators__
+    assert set(rules.model_validators) == {"reject_null_complex_elements", "validate_after_model_construction"}
+    assert not rules.field_validators
+    assert not rules.root_validators
+    assert not rules.validators
+
+
+def test_an_element_of_a_valid_order_is_not_judged_again_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validation, "_valid_elements", Remembered(8))
+    judged: list[set[str]] = []
+    judge = validation._judge
+
+    def noted(body: Any, kind: str) -> Any:
+        judged.append(set(body))
+        return judge(body, kind)
+
+    monkeypatch.setattr(validation, "_judge", noted)
+    first, second, broken = (order(id=f"apart-{name}", code={"text": "apart"}) for name in ("first", "second", "broken"))
+    assert issues(first) == issues(second) == ()
+    assert judged == [set(first), set(second) - {"code", "requester"}]
+    assert issues({**broken, "code": {"coding": "apart"}}) != ()
+    assert judged[2:] == [set(broken) - {"requester"}, set(broken)]
+
+
+def test_a_name_given_twice_counts_as_it_does_in_the_whole() -> None:
+    good, bad = json.dumps(order(id="twice")), '"code": {"coding": "none"}'
+    assert issues(order(id="once")) == ()
+    assert fhir_issues(Resource("x", "ServiceRequest", "1", f"{{{bad}, {good[1:]}".encode())) == ()
+    assert fhir_issues(Resource("x", "ServiceRequest", "1", f"{good[:-1]}, {bad}}}".encode())) != ()
+
+
+def test_no_more_elements_are_remembered_than_their_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validation, "_valid_elements", Remembered(8))
+    for number in range(20):
+        assert issues(order(id=f"bound-{number}", code={"text": str(number)})) == ()
+    assert len(validation._valid_elements) == 8
