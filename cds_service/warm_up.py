@@ -1,6 +1,8 @@
 """Answers a made-up call once, so that a worker's first real one is as fast as its second.
 
-fhir.resources makes its classes and their validators when they are first used, which takes some 0.2 seconds.
+fhir.resources makes its classes and their validators when they are first used, which takes some 0.2 seconds. Only what is
+answered in CRD 2.2 rests on them, so an order and a Coverage are judged besides. This is done before the workers are forked:
+they share the memory, and one that takes the place of another is warm at once.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ import msgspec
 
 from cds_service.crd.cards import render_response
 from cds_service.crd.determination import Circumstances, decide
+from cds_service.crd.fhir import resource
 from cds_service.crd.hook_request import parse_hook_request
 from cds_service.crd.hooks import HOOKS
 from cds_service.crd.needs import Fetched, run
 from cds_service.crd.policy import Policy
 from cds_service.crd.system_actions import Presentation
+from cds_service.crd.validation import fhir_issues
 
 _DAY = "2024-02-01"
 _PATIENT = {"reference": "Patient/warm-up", "display": "Nobody"}
@@ -25,8 +29,10 @@ _PERIOD = {"start": "2024-01-01", "end": "2024-12-31"}
 
 
 def warm_up(policies: tuple[Policy, ...]) -> None:
-    """Parse, decide, validate and render a call that names the procedure of each policy."""
+    """Judge an order that names the procedure of each policy, and a Coverage; parse, decide and render a call with them."""
     for policy in policies:
+        for body in (_order(policy.document.procedure), _coverage()):
+            fhir_issues(resource(msgspec.json.encode(body), "warm-up"))
         hook_request = parse_hook_request(msgspec.json.encode(_call(policy.document.procedure)), HOOKS["order-sign-crd"])
         day = date.fromisoformat(_DAY)
         decision = run(decide(hook_request, Circumstances((policy,), day, ZoneInfo("UTC"))), lambda _: Fetched(None, "warm-up"))
@@ -38,8 +44,8 @@ def _call(procedure: str) -> dict[str, Any]:
     return {"hook": "order-sign", "hookInstance": "warm-up", "context": context, "prefetch": {"coverage": _bundle(_coverage())}}
 
 
-def _bundle(resource: dict[str, Any]) -> dict[str, Any]:
-    return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": resource}]}
+def _bundle(entry: dict[str, Any]) -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": entry}]}
 
 
 def _concept(text: str) -> dict[str, Any]:
