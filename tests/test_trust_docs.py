@@ -45,7 +45,7 @@ def test_each_check_that_the_log_may_name_is_described() -> None:
 
 def test_the_members_of_the_log_that_name_a_failed_check_are_called_as_in_the_log() -> None:
     observing = (ROOT / "cds_service" / "observing.py").read_text(encoding="utf-8")
-    (member,) = re.findall(r'noted\["(\w+)"\] = error\.check', observing)
+    (member,) = re.findall(r'noted\.fields\["(\w+)"\] = error\.check', observing)
     section = KEYS.partition("## When the answer is 401")[2].split("\n## ")[0]
     assert f"log does: `{member}` names the check" in section
     assert f"\n| `{member}` | Meaning |" in section
