@@ -64,7 +64,7 @@ def create_app(
         on_record_failure=metrics.count_record_failure,
     )
     app.before_request(_begin)
-    app.register_blueprint(views.blueprint)
+    views.register(app)
     app.register_blueprint(pages.blueprint)
     app.register_error_handler(CallError, _call_error)
     app.register_error_handler(NotAuthenticated, _not_authenticated)

@@ -10,13 +10,25 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request, Response, request
+from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 if TYPE_CHECKING:
     from werkzeug.routing import MapAdapter, Rule
 
 
+class _NoSessions(SessionInterface):
+    """There are no sessions here: all requests share one that nobody can write to."""
+
+    _none = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> SessionMixin:
+        return self._none
+
+
 class Application(Flask):
     """The Flask application of this service."""
+
+    session_interface = _NoSessions()
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

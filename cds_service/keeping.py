@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -26,8 +25,7 @@ from cds_service.services import Services
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One hook call as it came in: when, from which client, with which body, decided on which day, and what was fetched."""
 
     call_id: str
@@ -36,8 +34,8 @@ class Call:
     body: bytes
     request: HookRequest
     today: date
-    fetched: dict[str, Fetched] = field(default_factory=dict)
-    started: float = field(default_factory=time.perf_counter)
+    fetched: dict[str, Fetched] = msgspec.field(default_factory=dict)
+    started: float = msgspec.field(default_factory=time.perf_counter)
 
 
 def keep(parts: Services, call: Call, decision: Decision, response: Response) -> Response:

@@ -60,17 +60,20 @@ def note_call(hook_request: HookRequest, call_id: str) -> None:
 
 def note_answer(decision: Decision, answered: Answered) -> None:
     """Note what was decided and said in the current request."""
+    recognised: dict[str, int] = {}
     # Most orders have no word of a policy and were not read at all.
-    read = Counter(reading.recognition.answer.value for reading in decision.readings if reading.recognition)
-    read["no"] += len(decision.readings) - read.total()
-    recognised = {answer: count for answer, count in read.items() if count}
+    read = [reading.recognition.answer.value for reading in decision.readings if reading.recognition]
+    if len(read) < len(decision.readings):
+        recognised["no"] = len(decision.readings) - len(read)
+    for answer in read:
+        recognised[answer] = recognised.get(answer, 0) + 1
     metrics.count_orders(recognised)
     said = []
-    for answer in answered.answers:
-        determination = answer.determination
+    for each in answered.answers:
+        determination = each.determination
         versions = [version.start.isoformat() for version in determination.versions]
         metrics.count_determination(determination.policy.id, versions, determination.answer.value)
-        said.append(f"{determination.policy.id}:{'+'.join(versions)}:{determination.answer.value}:{answer.covered or 'none'}")
+        said.append(f"{determination.policy.id}:{'+'.join(versions)}:{determination.answer.value}:{each.covered or 'none'}")
     assertion_ids = [each.assertion_id for each in answered.answers] + [each.assertion_id for each in answered.others]
     fields = g.noted.fields
     fields["orders"] = len(decision.readings)

@@ -47,7 +47,11 @@ class Services:
     @property
     def today(self) -> date:
         """The day in the plan's time zone."""
-        return self.now().astimezone(self.zone).date()
+        return self.day_of(self.now())
+
+    def day_of(self, moment: datetime) -> date:
+        """The day in the plan's time zone at an aware ``moment``."""
+        return moment.astimezone(self.zone).date()
 
     def circumstances(self, today: date) -> Circumstances:
         """What a decision on ``today`` depends on besides the request."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from flask import Blueprint, Request, Response
+from flask import Flask, Request, Response
 
 from cds_service import gate, observing
 from cds_service.application import JsonResponse, current_request
@@ -18,25 +18,31 @@ from cds_service.fetching import Fetching
 from cds_service.keeping import Call, keep, keep_error
 from cds_service.services import services
 
-blueprint = Blueprint("cds", __name__)
-
 _DISCOVERY = msgspec.json.encode(discovery())
 
 
-@blueprint.get("/cds-services")
+def register(app: Flask) -> None:
+    """Give ``app`` these endpoints; not by a blueprint, whose own functions Flask would look for three times a call."""
+    app.add_url_rule("/cds-services", view_func=list_services, methods=["GET"])
+    app.add_url_rule("/cds-services/<service_id>", view_func=call_service, methods=["POST"])
+    app.add_url_rule("/cds-services/<service_id>/feedback", view_func=take_feedback, methods=["POST"])
+    app.add_url_rule("/health/live", view_func=live, methods=["GET"])
+    app.add_url_rule("/health/ready", view_func=ready, methods=["GET"])
+
+
 def list_services() -> Response:
     """Discovery (CDS Hooks 2.0 "Discovery")."""
     return JsonResponse(_DISCOVERY)
 
 
-@blueprint.post("/cds-services/<service_id>")
 def call_service(service_id: str) -> Response:
     """Answer one hook call (CDS Hooks 2.0 "Calling a CDS Service")."""
     parts, caller = services(), gate.caller()
     hook = _hook(service_id)
     body = read_body(parts.settings.max_body)
     hook_request = parse_hook_request(body, hook)
-    call = Call(parts.new_id(), parts.now(), caller.name if caller else None, body, hook_request, parts.today)
+    now = parts.now()
+    call = Call(parts.new_id(), now, caller.name if caller else None, body, hook_request, parts.day_of(now))
     observing.note_call(hook_request, call.call_id)
     try:
         with Fetching(parts.fhir, hook_request.fhir, caller.fhir_servers if caller else None, call.fetched) as fetching:
@@ -50,7 +56,6 @@ def call_service(service_id: str) -> Response:
     return JsonResponse(answered.body)
 
 
-@blueprint.post("/cds-services/<service_id>/feedback")
 def take_feedback(service_id: str) -> Response:
     """Take what became of cards (CDS Hooks 2.0 "Feedback"); its answer is not specified, an empty object is customary."""
     parts = services()
@@ -63,13 +68,11 @@ def take_feedback(service_id: str) -> Response:
     return JsonResponse(b"{}")
 
 
-@blueprint.get("/health/live")
 def live() -> Response:
     """The process answers."""
     return JsonResponse(b'{"status":"live"}')
 
 
-@blueprint.get("/health/ready")
 def ready() -> Response:
     """What calls rest on is there: policies loaded, store reachable and migrated, keys loaded."""
     parts = services()
