@@ -22,7 +22,7 @@ from .words import plain
 MAX_LABELLED: Final = 8
 MAX_QUESTION: Final = 300
 #: Roles of the texts that an EHR takes from its catalogues: those of the order's code and its category.
-_OF_CATALOGUES: Final = (Role.NAME, Role.CATEGORY)
+OF_CATALOGUES: Final = (Role.NAME, Role.CATEGORY)
 
 
 class Answer(enum.Enum):
@@ -47,11 +47,16 @@ def is_triggered(text: str, vocabulary: CompiledVocabulary) -> bool:
 
 
 class Case:
-    """One order under decision: its texts scanned, the kind of service, and its mentions by how they stand."""
+    """One order under decision: its texts scanned, the kind of service, and its mentions by how they stand.
+
+    ``looked_further``: texts were asked for, or would have been if there were any, that are neither names of the order nor
+    hold a trigger (``further``).
+    """
 
     def __init__(self, order: OrderText, vocabulary: CompiledVocabulary) -> None:
         self.order = order
         self.vocabulary = vocabulary
+        self.looked_further = False
         self._scans: dict[str, Scanned] = {}
         self._alike: dict[tuple[str, Role], Scanned] = {}
         self.names = tuple([self.scan(text) for text in order.texts if text.role in NAMING])
@@ -73,9 +78,14 @@ class Case:
             for words, rule in scanned.turned
         ]
 
+    def further(self) -> tuple[Text, ...]:
+        """The texts of the order, for a stage that looks at others than names and those with a trigger."""
+        self.looked_further = True
+        return self.order.texts
+
     def _questions(self) -> Iterator[Scanned]:
         """Yield the questions of the order with their answers."""
-        for text in self.order.texts:
+        for text in self.further():
             if text.role is Role.INSTRUCTION and "extension" in text.element and len(text.words) < MAX_QUESTION:
                 yield self.scan(text)
 
@@ -103,7 +113,7 @@ class Case:
         return found
 
     def _scanned(self, text: Text) -> Scanned:
-        if text.role in _OF_CATALOGUES and len(text.words) <= LONGEST_NAME:
+        if text.role in OF_CATALOGUES and len(text.words) <= LONGEST_NAME:
             return scan_name(text, self.vocabulary)
         alike = self._alike.get((text.words, text.role))  # EHRs repeat a name in the text and the display
         found = self._alike[text.words, text.role] = alike.of(text) if alike else scan(text, self.vocabulary)
@@ -123,7 +133,7 @@ class Case:
         for scanned in self.names:
             if scanned.has(Tag.SUPPORT):
                 return scanned.text.element
-        for text in self.order.texts:
+        for text in self.further():
             if text.role in (Role.INSTRUCTION, Role.NARRATIVE) and self.scan(text).has(Tag.SUPPORT):
                 return text.element
         return ""

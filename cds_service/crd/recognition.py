@@ -14,6 +14,9 @@ How an order becomes an answer, step by step; the rules D1 to D5 are those of th
 7. Here the scales are read: D4 asked for is yes; left open or ambiguous, or an unlisted code alone, is possibly; D5 otherwise
    no (``verdicts`` for orders of another service, of an unlisted code, and for those that ask for nothing).
 
+Most orders are told by their names alone, the words of code and category, which an EHR takes from its catalogues: steps 3 to
+7 are gone through once for the same names (``_by_names``) while nothing else in the orders could change the answer.
+
 For example "MRI brachial plexus" with the note "EMG cancelled. Prior MR neurogram limited; needs MR neurography." holds two
 mentions. From the first the walk meets "prior": history. From the second it meets "needs", not "cancelled", which lies
 beyond a full stop: asked for, and "needs" opens the phrase, so it is put like a request. The order names the modality and
@@ -25,13 +28,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from . import clauses, verdicts
-from .case import Answer, Case, Evidence, evidence_of, is_triggered
+from .case import OF_CATALOGUES, Answer, Case, Evidence, evidence_of, is_triggered
 from .cues import Standing
-from .mentions import Mention
-from .order_text import Role, collect
+from .mentions import KNOWN_NAMES, LONGEST_NAME, Mention
+from .order_text import NAMING, Code, OrderText, Role, Text, collect
+from .service_kind import performed_by_department
 from .verdicts import Recognition
 from .vocabulary import CompiledVocabulary, Tag
 from .weighing import Weighed, weigh
@@ -40,6 +45,8 @@ from .words import latin
 __all__ = ["Answer", "Evidence", "Recognition", "may_concern", "recognise"]
 
 
+#: Names and codes of an order, each, beyond which it is not remembered what they alone say.
+MOST_NAMES: Final = 12
 #: FHIR R4 request status under which nothing is asked for any more (rule D1).
 _DEAD: Final = frozenset({"revoked", "entered-in-error"})
 _ESCAPE: Final = re.compile(rb"\\u([0-9a-fA-F]{4})")
@@ -79,10 +86,84 @@ def recognise(order: Mapping[str, Any], vocabulary: CompiledVocabulary) -> Recog
             f"The order's status is {collected.status}: nothing is asked for.",
             (Evidence("status", collected.status or "", "D1", "against"),),
         )
-    said = [text.words for text in collected.texts] + [code.code for code in collected.codes]
-    if not is_triggered("\n".join(said), vocabulary):  # no word of the order can name the procedure
+    names, rest = _apart(collected)
+    if names is not None and _is_silent(rest, vocabulary):
+        found = _by_names(names.texts, names.codes, vocabulary)
+        if found is not None:
+            return found
+    if not is_triggered(_said(collected), vocabulary):  # no word of the order can name the procedure
         return Recognition(Answer.NO, "D5", f"Nothing in the order names {name}.", ())
     return _decide(Case(collected, vocabulary))
+
+
+def _said(order: OrderText) -> str:
+    return "\n".join([text.words for text in order.texts] + [code.code for code in order.codes])
+
+
+def _apart(order: OrderText) -> tuple[OrderText | None, OrderText]:
+    """Return what of a live ``order`` comes from the EHR's catalogues, and the rest.
+
+    The first is None where it is too long or too much to remember, or where the rest says what is ordered besides: order
+    details, billing options, answers to questions by code.
+    """
+    names = OrderText(
+        tuple([text for text in order.texts if text.role in OF_CATALOGUES]),
+        tuple([code for code in order.codes if code.role in OF_CATALOGUES]),
+        None,
+        False,
+    )
+    rest = OrderText(
+        tuple([text for text in order.texts if text.role not in OF_CATALOGUES]),
+        tuple([code for code in order.codes if code.role not in OF_CATALOGUES]),
+        None,
+        False,
+    )
+    return names if _is_short(names) and not _names_more(rest) else None, rest
+
+
+def _is_short(names: OrderText) -> bool:
+    if len(names.texts) > MOST_NAMES or len(names.codes) > MOST_NAMES:
+        return False
+    for text in names.texts:
+        if len(text.words) > LONGEST_NAME or len(text.element) > LONGEST_NAME:
+            return False
+    for code in names.codes:
+        if len(code.system or "") > LONGEST_NAME or len(code.display or "") > LONGEST_NAME or len(code.element) > LONGEST_NAME:
+            return False
+    return True
+
+
+def _names_more(rest: OrderText) -> bool:
+    roles = [text.role for text in rest.texts] + [code.role for code in rest.codes]
+    return any(role in NAMING for role in roles) or any(code.role is Role.INSTRUCTION for code in rest.codes)
+
+
+def _is_silent(rest: OrderText, vocabulary: CompiledVocabulary) -> bool:
+    """Tell whether ``rest``, texts and codes that are no names, holds nothing that a stage looks for in every order.
+
+    That are triggers, words that take the technique back, the modality's department, and codes of the technique. What a stage
+    looks for in some orders only, it gets by ``Case.further``.
+    """
+    # a text is folded letter by letter, so that a trigger in one of the texts is one in all of them joined
+    if is_triggered(_said(rest), vocabulary) or performed_by_department(rest.texts, vocabulary):
+        return False
+    for text in rest.texts:
+        if text.role is Role.INSTRUCTION and clauses.may_downgrade(text.words):
+            return False
+    return not rest.codes or vocabulary.technique_codings.isdisjoint([code.code.lower() for code in rest.codes])
+
+
+# Holds the words and codes of catalogues, like the scans of names (``mentions``), and what follows from them; nothing of an
+# order's notes, reasons and free text, which speak of the patient. An entry takes a few KB, some 20 at the very most.
+@lru_cache(maxsize=KNOWN_NAMES)
+def _by_names(texts: tuple[Text, ...], codes: tuple[Code, ...], vocabulary: CompiledVocabulary) -> Recognition | None:
+    """Decide a live order by its names alone; None where they do not tell, or other texts would be looked at besides."""
+    names = OrderText(texts, codes, None, False)
+    if not is_triggered(_said(names), vocabulary):
+        return None
+    case = Case(names, vocabulary)
+    found = _decide(case)
+    return None if case.looked_further else found
 
 
 def _decide(case: Case) -> Recognition:

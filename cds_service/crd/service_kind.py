@@ -6,12 +6,13 @@ Rules D2 and D3 of the recognition rules: the names and the billing codes say wh
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import msgspec
 
 from .mentions import Scanned
-from .order_text import Code, OrderText, Role
+from .order_text import Code, OrderText, Role, Text
 from .recognition_table import OtherService, Unlisted
 from .vocabulary import CompiledVocabulary, Tag
 from .words import plain
@@ -157,7 +158,12 @@ def _to_department(order: OrderText, names: tuple[Scanned, ...], vocabulary: Com
     for scanned in names:
         if scanned.has(Tag.REFERRAL) and scanned.text.role is not Role.CATEGORY:
             return True
-    performers = [plain(text.words) for text in order.texts if text.role is Role.PERFORMER]
+    return performed_by_department(order.texts, vocabulary)
+
+
+def performed_by_department(texts: Iterable[Text], vocabulary: CompiledVocabulary) -> bool:
+    """Tell whether one of ``texts`` names the modality's department as the performer."""
+    performers = [plain(text.words) for text in texts if text.role is Role.PERFORMER]
     return any(word in performer for performer in performers for word in vocabulary.departments)
 
 

@@ -151,7 +151,7 @@ def _code_words(case: Case) -> str:
 
 def _noted_otherwise(case: Case) -> Evidence | None:
     """Return the note that names another procedure as the one ordered."""
-    for text in case.order.texts:
+    for text in case.further():
         if text.role in NAMING or text.role is Role.PERFORMER:
             continue
         scanned = case.scan(text)

@@ -92,6 +92,8 @@ class CompiledVocabulary:
         self.technique_codes = tuple(
             (_system_and_code(entry.code), tuple(_system_and_code(code) for code in entry.beside)) for entry in v.technique_codes
         )
+        #: the codes that name the technique and those they count beside
+        self.technique_codings = self.technique_words.union(code for _, beside in self.technique_codes for _, code in beside)
         neighbours = [words for keyword in v.keywords for words in (keyword.not_after, keyword.not_before, keyword.aimed_by)]
         for entry in v.abbreviations:
             neighbours += [entry.not_after, entry.not_before, entry.after, entry.labels, entry.carriers]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_service.crd import clauses, mentions
-from cds_service.crd.case import is_triggered
+from cds_service.crd import clauses, mentions, recognition
+from cds_service.crd.case import Case, is_triggered
 from cds_service.crd.order_text import collect
-from cds_service.crd.recognition import Answer, may_concern, recognise
+from cds_service.crd.recognition import Answer, Recognition, may_concern, recognise
 from cds_service.crd.recognition_table import Names, Vocabulary
 from cds_service.crd.vocabulary import compile_vocabulary
 
@@ -215,6 +215,7 @@ def test_what_is_remembered_of_a_name_is_told_of_each_order_at_its_own_element()
 def test_only_short_names_and_categories_are_remembered_and_neither_notes_nor_reasons() -> None:
     def kept(**elements: Any) -> int:
         mentions._scan_name.cache_clear()
+        recognition._by_names.cache_clear()
         recognise(order(**elements), vocabulary())
         return mentions._scan_name.cache_info().currsize
 
@@ -237,6 +238,111 @@ def test_a_name_is_remembered_for_each_vocabulary_by_itself() -> None:
     for _ in range(2):
         assert recognise(order(code={"text": "scan of a nerve"}), other).answer is Answer.YES
         assert recognise(order(code={"text": "scan of a nerve"}), vocabulary()).answer is Answer.NO
+
+
+def decided_anew(order: dict[str, Any]) -> Recognition:
+    """What ``recognise`` answers to an order whose names were never seen, with all its texts at hand."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recognition, "_by_names", lambda *_: None)
+        return recognise(order, vocabulary())
+
+
+@pytest.mark.parametrize("judged", SETS.values(), ids=SETS)
+def test_an_order_whose_names_were_seen_before_is_decided_as_if_they_never_were(judged: list[Judged]) -> None:
+    for _ in range(2):
+        for each in judged:
+            assert recognise(each.case["order"], vocabulary()) == decided_anew(each.case["order"]), each.case["id"]
+
+
+#: What may stand beside an order's names: said of the patient, asked of the doctor, taken back, sent elsewhere, coded.
+BESIDE: dict[str, list[Any]] = {
+    "note": [
+        [{"text": text}]
+        for text in (
+            "Weakness for six months.",
+            "routine protocol only",
+            "Please do the routine study instead",
+            "3 tesla with gadolinium",
+            "EMG done. Please schedule CT of the chest",
+            "neurography",
+            "no neurogram needed",
+            "Fluoroscopic guided injection, please perform",
+            "Prozedur: MRT",
+            "\u00e9tude \u2013 routine seulement",
+        )
+    ],
+    "reasonCode": [
+        [{"text": "brachial plexopathy"}],
+        [{"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "G54.0", "display": "Disorder"}]}],
+        [{"coding": [{"system": "http://radlex.org", "code": "RID38779"}, {"system": "http://radlex.org", "code": "RID10312"}]}],
+        [{"coding": [{"system": "http://radlex.org", "code": "rid10312"}]}],
+    ],
+    "bodySite": [[{"text": "left arm"}], [{"text": "brachial plexus nerves"}]],
+    "performer": [[{"display": "Radiology MRI"}], [{"display": "Dr. Avery"}]],
+    "patientInstruction": ["Drink nothing.", "without neurography"],
+    "orderDetail": [[{"text": "nerve protocol"}], [{"coding": [{"code": "76498"}]}]],
+    "text": [{"div": "<div>Procedure: MRI of the nerve</div>"}, {"div": "<div>contrast 3T</div>"}],
+    "extension": [
+        [{"extension": [{"url": "question", "valueString": "Modality"}, {"url": "answer", "valueString": word}]}]
+        for word in ("MRI", "CT", "none")
+    ]
+    + [[{"url": "urn:x", "valueString": "MRI safety form completed"}], [{"url": "urn:x", "valueCoding": {"code": "76498"}}]],
+    "status": ["draft", "revoked"],
+}
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(JUDGED), st.fixed_dictionaries({}, optional={k: st.sampled_from(v) for k, v in BESIDE.items()}), st.text())
+def test_whatever_stands_beside_names_seen_before_is_weighed_as_if_they_never_were(
+    judged: Judged, beside: dict[str, Any], said: str
+) -> None:
+    names = {name: value for name, value in judged.case["order"].items() if name in ("resourceType", "code", "category")}
+    recognise(names, vocabulary())
+    for elements in (beside, beside | {"note": [{"text": said}]}, judged.case["order"] | beside):
+        whole = names | elements
+        assert recognise(whole, vocabulary()) == decided_anew(whole)
+
+
+def test_an_order_is_not_read_again_whose_note_alone_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    recognition._by_names.cache_clear()
+    said = {"coding": [{"system": CPT, "code": "76498"}], "text": "MR neurography left arm"}
+    first = recognise(order(code=said, note=[{"text": "Weakness since May"}]), vocabulary())
+    monkeypatch.setattr(recognition, "Case", None)
+    assert recognise(order(code=said, note=[{"text": "Numbness since June"}], status="active"), vocabulary()) == first
+
+
+def test_no_word_of_a_note_or_a_reason_is_held_with_what_names_say() -> None:
+    recognition._by_names.cache_clear()
+    seen: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recognition, "Case", lambda read, by: seen.append(str(read)) or Case(read, by))
+        recognise(
+            order(
+                code={"text": "MR neurography"},
+                note=[{"text": "Weakness"}],
+                reasonCode=[{"text": "Plexopathy", "coding": [{"code": "G54.0"}]}],
+                performer=[{"display": "Dr. Avery"}],
+            ),
+            vocabulary(),
+        )
+    assert recognition._by_names.cache_info().currsize == len(seen) == 1
+    assert not any(word in seen[0] for word in ("Weakness", "Plexopathy", "G54.0", "Avery"))
+
+
+def test_what_names_say_is_remembered_of_few_and_short_names_only() -> None:
+    def kept(**elements: Any) -> int:
+        recognition._by_names.cache_clear()
+        recognise(order(**elements), vocabulary())
+        return recognition._by_names.cache_info().currsize
+
+    coding = {"system": CPT, "code": "76498"}
+    assert kept(code={"text": "MR neurography"}) == 1
+    assert kept(code={"text": "MR neurography " + "x" * mentions.LONGEST_NAME}) == 0
+    assert kept(code={"text": "MR neurography", "coding": [coding] * (recognition.MOST_NAMES + 1)}) == 0
+    assert kept(code={"text": "MR neurography", "coding": [coding | {"system": "urn:" + "x" * mentions.LONGEST_NAME}]}) == 0
+    for number in range(mentions.KNOWN_NAMES + 20):
+        recognise(order(code={"text": f"MR neurography {number}"}), vocabulary())
+    assert recognition._by_names.cache_info().currsize == mentions.KNOWN_NAMES
 
 
 @pytest.mark.parametrize("judged", SETS.values(), ids=SETS)
