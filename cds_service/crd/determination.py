@@ -7,7 +7,7 @@ all unless an order is recognised (or must be read to know).
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from datetime import date
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -26,6 +26,9 @@ from .policy import CoverageNames, Policy, PolicyVersion
 from .recognition import Answer, Recognition, may_concern, recognise
 from .service_dates import ServiceDates, service_dates, together
 from .trial import trial_shown
+
+#: Orders whose bytes are looked at together.
+_AT_ONCE = 8
 
 #: Why a coverage assertion says what it says.
 Assertion = Literal["determined", "no-active-coverage", "technical"]
@@ -119,7 +122,13 @@ def decide(request: HookRequest, given: Circumstances) -> Generator[Need, Fetche
         sent = _sent(request)
         pairs = yield from orders_referred_to(request, sent)
     effort = Effort()
-    readings = tuple(_read_order(order, booked, request, given, effort) for order, booked in pairs)
+    concerned = _concerned([order for order, _ in pairs], given.policies)
+    readings = tuple(
+        [
+            _read_order(order, booked, concerned[index], request, given, effort) if index in concerned else _passed(order, booked)
+            for index, (order, booked) in enumerate(pairs)
+        ]
+    )
     if not any(reading.is_recognised for reading in readings) and not given.answer_unmatched:
         return Decision(request, readings)
     coverages = Coverages(request, sent or _sent(request), given.zone)
@@ -157,15 +166,39 @@ def _dates(order: Resource, booked: tuple[Resource, ...], given: Circumstances, 
     return together([service_dates(body, given.today, given.zone, effort.body(each)) for each in booked])
 
 
-def _read_order(
-    order: Resource, booked: tuple[Resource, ...], request: HookRequest, given: Circumstances, effort: Effort
-) -> Reading:
-    """Recognise one order and date it. An order without any trigger word of a policy is not even parsed."""
+def _concerned(orders: Sequence[Resource], policies: tuple[Policy, ...]) -> dict[int, list[Policy]]:
+    """The indices of those ServiceRequests that hold a trigger word, each with the policies whose word it is.
+
+    The bytes of several are looked at together first: what one of them holds all together hold, and most hold nothing.
+    """
+    found: dict[int, list[Policy]] = {}
+    looked_at = [(index, order.raw) for index, order in enumerate(orders) if order.resource_type == "ServiceRequest"]
+    for policy in policies:
+        for first in range(0, len(looked_at), _AT_ONCE):
+            several = looked_at[first : first + _AT_ONCE]
+            if len(several) == 1 or may_concern(b"\n".join([raw for _, raw in several]), policy.vocabulary):
+                for index, raw in several:
+                    if may_concern(raw, policy.vocabulary):
+                        found.setdefault(index, []).append(policy)
+    return found
+
+
+def _passed(order: Resource, booked: tuple[Resource, ...]) -> Reading:
+    """The reading of an order without any trigger word of a policy: it is not even parsed."""
     if order.resource_type != "ServiceRequest":
         return Reading(order, passed_over=f"a {order.resource_type} is not read: the policies are about ServiceRequests")
-    concerned = [policy for policy in given.policies if may_concern(order.raw, policy.vocabulary)]
-    if not concerned:
-        return Reading(order, appointments=booked)
+    return Reading(order, None, None, None, None, (), booked)
+
+
+def _read_order(
+    order: Resource,
+    booked: tuple[Resource, ...],
+    concerned: list[Policy],
+    request: HookRequest,
+    given: Circumstances,
+    effort: Effort,
+) -> Reading:
+    """Recognise one order by the policies that it may concern, and date it."""
     effort.spend_reading(order)
     body = effort.body(order)
     if _is_anothers(body, request):
