@@ -8,27 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
+
+import msgspec
 
 from .fhir import Resource, as_list, as_object, decode, members
 from .remembered import Remembered
 
 #: How many verdicts are remembered. A digest says nothing of the patient; an entry takes about 200 bytes.
 REMEMBERED = 4096
-#: Elements of an order that come again with other bytes around them: an EHR takes a code or a requester from its catalogues
-#: and directories, and between order-select and order-sign an order changes little. Each is valid or not by itself: it may be
-#: left out, it is no choice such as occurrence[x], it has no ``_element`` beside it, and no rule of fhir.resources speaks of
-#: it and another one. ``fhir_issues`` rests on that, and tests hold it.
-APART = frozenset(
-    """
-    basedOn bodySite category code encounter extension identifier insurance locationCode locationReference meta
-    modifierExtension note orderDetail performer performerType reasonCode reasonReference relevantHistory replaces requester
-    requisition specimen supportingInfo text
-    """.split()  # noqa: SIM905  one line a reader can check against FHIR
-)
+#: How many sets of names are remembered that the elements of valid orders had; an entry takes up to 1 KB.
+REMEMBERED_SETS = 256
+#: Brackets within an element up to which it is judged alone. Deeper nesting may be too deep for the whole and not for it.
+MOST_BRACKETS = 100
 
 _ORDER_STATUS = ("draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown")
 _INTENT = (
@@ -51,47 +46,108 @@ _REQUIRED_CODES = {
 }
 #: Elements that R4 demands and fhir.resources lets pass as null or with the wrong kind of value.
 _REQUIRED_OBJECTS = {"ServiceRequest": ("subject",), "Coverage": ("beneficiary",)}
+_OBJECTS = ("code", "subject", "beneficiary", "period", "occurrencePeriod", "occurrenceTiming")
 
 _verdicts: Remembered[tuple[str, ...]] = Remembered(REMEMBERED)
 _valid_elements: Remembered[bool] = Remembered(REMEMBERED)
+_valid_sets: Remembered[bool] = Remembered(REMEMBERED_SETS)
 
 
 def fhir_issues(resource: Resource) -> tuple[str, ...]:
     """The places (FHIRPath-like, values never) at which ``resource`` breaks FHIR R4; empty if it is valid.
 
     A verdict is remembered under a digest of the bytes, so order-select followed by order-sign, and a patient's coverage,
-    are judged once; and so is it of the elements of a valid order that come again with others (``APART``). Raises BadRequest
-    only for bytes that cannot be decoded.
+    are judged once. A fresh order is judged by its elements (``_are_valid``) as far as that shows it valid. Raises
+    BadRequest only for bytes that cannot be decoded.
     """
     digest = hashlib.blake2b(resource.raw, digest_size=16, person=(resource.resource_type or "").encode()[:16]).digest()
     verdict = _verdicts.get(digest)
     if verdict is not None:
         return verdict
-    kind, body = resource.resource_type or "", decode(resource.raw, resource.place)
-    digests = _digests_apart(resource)
-    known = {element for element, each in digests.items() if _valid_elements.get(each)}
-    # What the library finds in one of these depends on it alone, and its rules across elements (required primitives, choices)
-    # speak of none of them: if the rest is valid the whole is. Else the whole is judged, for all its issues in their order.
-    if known and not any(_judge({element: value for element, value in body.items() if element not in known}, kind)):
+    found = _elements(resource)
+    if found and _valid_sets.get(_names(found)) and _are_valid(found):
         issues: tuple[str, ...] = ()
     else:
+        kind, body = resource.resource_type or "", decode(resource.raw, resource.place)
         issues = tuple(dict.fromkeys(_judge(body, kind)))[:20]
-    if not issues:
-        for element, each in digests.items():
-            if element not in known:
-                _valid_elements.keep(each, True)
+        if found and not issues and _are_valid(found):
+            _valid_sets.keep(_names(found), True)
     _verdicts.keep(digest, issues)
     return issues
 
 
-def _digests_apart(resource: Resource) -> dict[str, bytes]:
-    """The digests of an order's elements of ``APART``; none of any other resource."""
+# An EHR takes a code or a requester from its catalogues and directories, and between order-select and order-sign an order
+# changes little. So a fresh order is judged by its elements: it is valid if each of them is valid by itself, which is
+# remembered under a digest, and if an order was valid that had elements of the same names. For the rules of fhir.resources
+# across elements, what is required and what is a choice such as occurrence[x], ask only which elements there are; and an
+# element that is valid by itself is there. If this does not show it valid the whole is judged, for all issues in their order.
+
+
+def _elements(resource: Resource) -> dict[str, msgspec.Raw] | None:
+    """The elements of an order as the bytes they came as; None where one of them, or another resource, cannot be judged so."""
     if resource.resource_type != "ServiceRequest":
-        return {}
+        return None
+    try:
+        found = members(resource.raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if bytes(found.pop("resourceType", b"")) != b'"ServiceRequest"':
+        return None
+    return found if found.keys() <= _judges().keys() else None
+
+
+def _names(found: Iterable[str]) -> bytes:
+    return " ".join(found).encode()
+
+
+def _are_valid(found: Mapping[str, msgspec.Raw]) -> bool:
+    """Tell whether each element of an order is valid by itself; False also where that cannot be told."""
+    for element, raw in found.items():
+        if element == "id":  # never comes again
+            if not _is_valid(element, raw):
+                return False
+            continue
+        digest = element.encode() + hashlib.blake2b(raw, digest_size=16).digest()
+        if _valid_elements.get(digest) is None:
+            if not _is_valid(element, raw):
+                return False
+            _valid_elements.keep(digest, True)
+    return True
+
+
+def _is_valid(element: str, raw: msgspec.Raw) -> bool:
+    text = bytes(raw)
+    if text.count(b"[") + text.count(b"{") > MOST_BRACKETS:
+        return False
+    try:
+        value = decode(text, element)
+        if value is None or (isinstance(value, list) and None in value) or _breaks_own_rule(element, value):
+            return False
+        return _judges()[element](value) is not None
+    except Exception:  # as in ``_judged_by_library``; the whole is judged then
+        return False
+
+
+def _breaks_own_rule(element: str, value: Any) -> bool:
+    """What ``_judge`` asks of an order's element besides the library."""
+    allowed = _REQUIRED_CODES.get(("ServiceRequest", element))
+    if allowed is not None and value not in allowed:
+        return True
+    return element in _OBJECTS and not (isinstance(value, dict) and (value or element not in _REQUIRED_OBJECTS["ServiceRequest"]))
+
+
+@lru_cache(maxsize=1)
+def _judges() -> dict[str, Callable[[Any], Any]]:
+    """What judges an element of an order as the model of the whole does, by its name.
+
+    Not those that hold any resource, nor extensions of primitives, which may stand in place of a required element.
+    """
+    from pydantic import TypeAdapter
+
     return {
-        element: element.encode() + hashlib.blake2b(raw, digest_size=16).digest()
-        for element, raw in members(resource.raw).items()
-        if element in APART
+        name: TypeAdapter(field.annotation).validate_python
+        for name, field in model_of("ServiceRequest").model_fields.items()
+        if name not in ("contained", "fhir_comments") and not name.endswith("__ext")
     }
 
 
@@ -113,7 +169,7 @@ def _judge(body: Any, kind: str) -> Iterator[str]:
     for element in _REQUIRED_OBJECTS.get(kind, ()):
         if not as_object(body.get(element)):
             yield element
-    for element in ("code", "subject", "beneficiary", "period", "occurrencePeriod", "occurrenceTiming"):
+    for element in _OBJECTS:
         if element in body and not isinstance(body[element], dict):
             yield element
     if kind == "Coverage" and not as_list(body.get("payor")):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cds_service.crd import validation
 from cds_service.crd.fhir import Resource
 from cds_service.crd.remembered import Remembered
-from cds_service.crd.validation import APART, fhir_issues, model_of
+from cds_service.crd.validation import fhir_issues, model_of
 
 from .builders import as_resource, coverage, member_coverage, order, plan
 
@@ -146,6 +146,7 @@ def test_the_verdict_asked_for_most_lately_is_kept_longest(monkeypatch: pytest.M
         return iter(())
 
     monkeypatch.setattr(validation, "_judge", judge)
+    monkeypatch.setattr(validation, "_elements", lambda _: None)
     for each in ["a", "b", "c", "a", "d", "a", "b"]:
         issues({"resourceType": "ServiceRequest", "id": each})
     assert judged == ["a", "b", "c", "d", "b"]
@@ -252,10 +253,14 @@ def pick(source: dict[str, Any], names: list[str]) -> dict[str, Any]:
 ORDERS = st.builds(
     lambda good, bad, others, names: order() | good | bad | pick(others, names),
     GOOD,
-    st.dictionaries(st.sampled_from(sorted(APART)), st.sampled_from(BAD), max_size=1),
+    st.dictionaries(st.sampled_from(sorted(SINGLE | LISTED | OTHERS)), st.sampled_from(BAD), max_size=1),
     st.fixed_dictionaries({name: st.sampled_from(values) for name, values in OTHERS.items()}),
     st.lists(st.sampled_from(sorted(OTHERS)), max_size=3),
 )
+
+
+def whole_issues(raw: bytes) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(validation._judge(json.loads(raw), "ServiceRequest")))[:20]
 
 
 @given(st.lists(ORDERS, min_size=1, max_size=6))
@@ -263,23 +268,36 @@ ORDERS = st.builds(
 def test_an_order_judged_by_what_is_remembered_of_its_elements_has_the_issues_of_the_whole(orders: list[dict[str, Any]]) -> None:
     for each in orders:
         raw = json.dumps(each, indent=1).encode()  # of another digest than any order of the other tests
-        whole = tuple(dict.fromkeys(validation._judge(json.loads(raw), "ServiceRequest")))[:20]
-        assert fhir_issues(Resource("x", "ServiceRequest", "1", raw)) == whole
+        assert fhir_issues(Resource("x", "ServiceRequest", "1", raw)) == whole_issues(raw)
 
 
-def test_what_is_judged_apart_is_optional_and_bound_to_no_other_element() -> None:
-    assert set(SINGLE) | set(LISTED) == APART
-    model = model_of("ServiceRequest")
-    made = model(**order())
-    bound = {name for names in made.get_one_of_many_fields().values() for name in names}
-    bound |= {name for pair in made.get_required_fields() for name in pair}
-    for element in APART:
-        field = model.model_fields[element]
-        assert not field.is_required()
-        assert element not in bound
-        assert f"{element}__ext" not in model.model_fields
-        assert field.alias in (None, element)  # no second name under which it could be sent besides
-        assert [name for name, other in model.model_fields.items() if other.alias == element and name != element] == []
+#: Values of all kinds for an element of a valid order, most of them broken in a way that its own type alone forbids.
+VALUES: list[Any] = [
+    *BAD,
+    *CONCEPTS,
+    *REFERENCES,
+    *([each] for each in CONCEPTS + REFERENCES + IDENTIFIERS),
+    *("", " ", "draft", "order", "soon", "2024-02-30", "2024", "2024-03-01T08:15:00Z", "2024-03-01T25:00:00Z", "a  b", "x" * 300),
+    *(True, False, 0, 1, 1.5, "true", "yes", {"value": "many"}, {"value": 1.10}, {"start": "2023"}, {"start": 5}),
+    *({"low": {"value": 1}}, {"numerator": {"value": 1}}, {"event": ["2023"]}, {"event": [None]}, {"resourceType": "Patient"}),
+    *({"resourceType": "Reference", "reference": "Patient/1"}, {"id": "#"}, ["urn:x"], ["urn:x", None], [5], [["urn:x"]]),
+]
+
+
+@given(
+    st.sampled_from(
+        [name for name in model_of("ServiceRequest").model_fields if "__ext" not in name] + ["resourceType", "_status"]
+    ),
+    st.sampled_from(VALUES),
+    st.sampled_from(VALUES),
+)
+@settings(max_examples=1500, deadline=None)
+def test_an_element_judged_by_itself_is_judged_as_in_the_whole(element: str, first: Any, second: Any) -> None:
+    for value in (first, second, first):
+        raw = json.dumps(order(requester=None) | {element: value, "supportingInfo": REFERENCES[:1]}, indent=2).encode()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(validation, "_verdicts", Remembered(8))
+            assert fhir_issues(Resource("x", "ServiceRequest", "1", raw)) == whole_issues(raw)
 
 
 def test_no_rule_of_the_model_is_new_to_what_judges_elements_apart() -> None:
@@ -291,21 +309,74 @@ def test_no_rule_of_the_model_is_new_to_what_judges_elements_apart() -> None:
     assert not rules.validators
 
 
-def test_an_element_of_a_valid_order_is_not_judged_again_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validation, "_valid_elements", Remembered(8))
-    judged: list[set[str]] = []
-    judge = validation._judge
+def test_what_is_judged_apart_has_one_name_and_no_rule_beside_its_type() -> None:
+    fields = model_of("ServiceRequest").model_fields
+    for element in validation._judges():
+        assert fields[element].alias in (None, element)  # no second name under which it could be sent besides
+        assert [name for name, other in fields.items() if other.alias == element and name != element] == []
+        assert not fields[element].metadata
+    assert not {"contained", "fhir_comments", "_status", "status__ext", "resourceType"} & validation._judges().keys()
 
-    def noted(body: Any, kind: str) -> Any:
-        judged.append(set(body))
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is judged from now on, with nothing remembered: names of elements, and "whole"."""
+    noted: list[str] = []
+    judge, judge_element = validation._judge, validation._is_valid
+
+    def whole(body: Any, kind: str) -> Any:
+        noted.append("whole")
         return judge(body, kind)
 
-    monkeypatch.setattr(validation, "_judge", noted)
-    first, second, broken = (order(id=f"apart-{name}", code={"text": "apart"}) for name in ("first", "second", "broken"))
-    assert issues(first) == issues(second) == ()
-    assert judged == [set(first), set(second) - {"code", "requester"}]
-    assert issues({**broken, "code": {"coding": "apart"}}) != ()
-    assert judged[2:] == [set(broken) - {"requester"}, set(broken)]
+    def one(element: str, raw: Any) -> bool:
+        noted.append(element)
+        return judge_element(element, raw)
+
+    monkeypatch.setattr(validation, "_judge", whole)
+    monkeypatch.setattr(validation, "_is_valid", one)
+    for name in ("_verdicts", "_valid_elements", "_valid_sets"):
+        monkeypatch.setattr(validation, name, Remembered(64))
+    return noted
+
+
+def test_of_an_order_with_the_elements_of_a_valid_one_only_what_is_new_is_judged(judged: list[str]) -> None:
+    assert issues(order(id="first")) == ()
+    assert judged == ["whole", *(name for name in order() if name != "resourceType")]
+    judged.clear()
+    assert issues(order(id="second", code={"text": "new"})) == ()
+    assert sorted(judged) == ["code", "id"]
+
+
+def test_an_order_with_a_broken_element_or_one_more_or_less_is_judged_as_a_whole(judged: list[str]) -> None:
+    assert issues(order(id="first")) == issues(order(id="second", requester=None)) == ()
+    judged.clear()
+    assert issues(order(id="a", code={"coding": "broken"})) != ()
+    assert issues(order(id="b", priority="routine")) == ()
+    assert issues(order(id="c", status=None)) != ()
+    assert issues(order(id="d", occurrencePeriod={"start": "2023"})) == ("ServiceRequest",)
+    assert issues(order(id="e", _status={"extension": [{"url": "urn:x", "valueString": "y"}]})) == ()
+    assert judged.count("whole") == 5
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [{"contained": [{"resourceType": "Patient", "id": "p"}]}, {"_status": {"id": "x"}}, {"extension": [REFUSED_THOUGH_VALID]}],
+)
+def test_an_order_with_what_cannot_be_judged_alone_is_judged_as_a_whole_each_time(
+    judged: list[str], elements: dict[str, Any]
+) -> None:
+    for number in range(3):
+        issues(order(id=str(number), **elements))
+    assert judged.count("whole") == 3
+
+
+def test_an_element_nested_deeply_is_judged_with_the_whole_each_time(judged: list[str]) -> None:
+    deep: Any = {"url": "urn:x", "valueString": "y"}
+    for _ in range(validation.MOST_BRACKETS // 2):
+        deep = {"url": "urn:x", "extension": [deep]}
+    for number in range(3):
+        issues(order(id=str(number), extension=[deep]))
+    assert judged.count("whole") == 3
 
 
 def test_a_name_given_twice_counts_as_it_does_in_the_whole() -> None:
@@ -315,8 +386,21 @@ def test_a_name_given_twice_counts_as_it_does_in_the_whole() -> None:
     assert fhir_issues(Resource("x", "ServiceRequest", "1", f"{good[:-1]}, {bad}}}".encode())) != ()
 
 
-def test_no_more_elements_are_remembered_than_their_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_elements_and_sets_of_names_are_remembered_than_their_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validation, "_valid_elements", Remembered(8))
+    monkeypatch.setattr(validation, "_valid_sets", Remembered(4))
+    base = {name: value for name, value in order().items() if name != "id"}
     for number in range(20):
-        assert issues(order(id=f"bound-{number}", code={"text": str(number)})) == ()
+        assert issues({**base, "id": f"bound-{number}", "code": {"text": str(number)}}) == ()
+    names = sorted(base)
+    for number in range(len(names)):
+        assert issues({name: base[name] for name in names[number:] + names[:number]}) == ()
     assert len(validation._valid_elements) == 8
+    assert len(validation._valid_sets) == 4
+
+
+def test_an_id_is_not_remembered_which_never_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validation, "_valid_elements", Remembered(64))
+    for number in range(20):
+        assert issues(order(id=f"never-again-{number}")) == ()
+    assert len(validation._valid_elements) == len(order()) - 2
