@@ -19,12 +19,48 @@ import pytest
 import sqlalchemy as sa
 from conftest import a_call, a_determination, environment  # type: ignore[import-not-found]
 
-from cds_service.records import CallRecord, RecordsUnavailable, RecordUnstorable, Store, breaker, database, open_store
+from cds_service.records import CallRecord, RecordsUnavailable, RecordUnstorable, Store, breaker, database, open_store, together
 from cds_service.records.later import LaterWriter
 from cds_service.records.together import TogetherWriter, TurnMissed, _Waiting
 from cds_service.settings import Settings, load_settings
 
 Rows = Callable[[str], list[Any]]
+
+
+def test_a_call_that_comes_alone_waits_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "GATHERING", 3600)
+    batches: list[int] = []
+    writer = TogetherWriter(lambda calls: batches.append(len(calls)), patience=5)
+    for _ in range(3):
+        writer.write(a_call())
+    assert batches == [1, 1, 1]
+
+
+def test_calls_that_come_together_again_and_again_share_one_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "GATHERING", 3600)
+    batches: list[int] = []
+    first_is_in, others_are_there = threading.Event(), threading.Event()
+
+    def write(calls: Sequence[CallRecord]) -> None:
+        batches.append(len(calls))
+        if len(batches) == 1:
+            first_is_in.set()
+            assert others_are_there.wait(10)
+
+    writer = TogetherWriter(write, patience=10)
+    with ThreadPoolExecutor(5) as threads:
+        kept = [threads.submit(writer.write, a_call())]
+        assert first_is_in.wait(10)
+        kept += [threads.submit(writer.write, a_call()) for _ in range(4)]
+        while len(writer._brought) < 4:
+            time.sleep(0.001)
+        others_are_there.set()
+        for each in kept:
+            each.result()
+        assert batches == [1, 4]
+        for each in [threads.submit(writer.write, a_call()) for _ in range(4)]:
+            each.result()
+    assert batches == [1, 4, 4]
 
 
 @pytest.mark.requirement("found-11", "found-37")
