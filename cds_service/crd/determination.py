@@ -122,30 +122,28 @@ def decide(request: HookRequest, given: Circumstances) -> Generator[Need, Fetche
         sent = _sent(request)
         pairs = yield from orders_referred_to(request, sent)
     effort = Effort()
-    concerned = _concerned([order for order, _ in pairs], given.policies)
-    readings = tuple(
-        [
-            _read_order(order, booked, concerned[index], request, given, effort) if index in concerned else _passed(order, booked)
-            for index, (order, booked) in enumerate(pairs)
-        ]
-    )
-    if not any(reading.is_recognised for reading in readings) and not given.answer_unmatched:
-        return Decision(request, readings)
+    orders = [order for order, _ in pairs]
+    readings = [_passed(order, booked) for order, booked in pairs]
+    for index, concerned in _concerned(orders, given.policies).items():
+        readings[index] = _read_order(*pairs[index], concerned, request, given, effort)
+    recognised = [reading for reading in readings if reading.versions and reading.is_recognised]
+    if not recognised and not given.answer_unmatched:
+        return Decision(request, tuple(readings))
     coverages = Coverages(request, sent or _sent(request), given.zone)
     seen: dict[CoverageReading, None] = {}
     determinations: list[Determination] = []
     unmatched: list[tuple[Reading, CoverageReading]] = []
-    for reading in readings:
+    for reading in readings if given.answer_unmatched else recognised:
         if reading.is_recognised:
             found = yield from coverages.on(*_dates_and_names(reading, given, effort))
             seen.update(dict.fromkeys(found))
             determined = _determine(reading, found, request, coverages, effort, given.judging)
             determinations += [determined] if determined else []
-        elif given.answer_unmatched and is_live(reading) and not _is_anothers(_body(reading.order), request):
+        elif is_live(reading) and not _is_anothers(_body(reading.order), request):
             found = yield from coverages.on(*_dates_and_names(reading, given, effort))
             member = _member([each for each in found if each.counts])
             unmatched += [(reading, member)] if member and member.coverage.reference else []
-    return Decision(request, readings, tuple(seen), tuple(determinations), tuple(unmatched))
+    return Decision(request, tuple(readings), tuple(seen), tuple(determinations), tuple(unmatched))
 
 
 def _sent(request: HookRequest) -> Sent:
@@ -187,7 +185,7 @@ def _passed(order: Resource, booked: tuple[Resource, ...]) -> Reading:
     """The reading of an order without any trigger word of a policy: it is not even parsed."""
     if order.resource_type != "ServiceRequest":
         return Reading(order, passed_over=f"a {order.resource_type} is not read: the policies are about ServiceRequests")
-    return Reading(order, None, None, None, None, (), booked)
+    return Reading(order, None, None, None, None, (), booked) if booked else Reading(order)
 
 
 def _read_order(

@@ -78,6 +78,7 @@ class Bundle(_Head):
 
 
 _heads = msgspec.json.Decoder(_Head)
+_head_lists = msgspec.json.Decoder(list[_Head | None])
 _bundles = msgspec.json.Decoder(Bundle)
 
 
@@ -122,13 +123,17 @@ def too_deep(place: str) -> BadRequest:
 
 def resource(raw: bytes | msgspec.Raw, place: str, full_url: Any = None) -> Resource:
     """Read the type and id of ``raw``. Raises BadRequest if it is no JSON object."""
-    raw = bytes(raw)
-    try:
-        head = _heads.decode(raw)
-    except RecursionError:
-        raise too_deep(place) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise BadRequest(place, "is not a JSON object", "Send a FHIR resource") from None
+    return _resource(bytes(raw), place, None, full_url)
+
+
+def _resource(raw: bytes, place: str, head: _Head | None, full_url: Any) -> Resource:
+    if head is None:
+        try:
+            head = _heads.decode(raw)
+        except RecursionError:
+            raise too_deep(place) from None
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise BadRequest(place, "is not a JSON object", "Send a FHIR resource") from None
     kind, identifier = head.resource_type, head.id
     return Resource(
         place,
@@ -149,21 +154,31 @@ def open_bundle(bundle: Resource) -> Bundle:
         raise BadRequest(f"{bundle.place}.entry", "is not a list of Bundle entries", "Send a FHIR R4 Bundle") from None
 
 
-def bundle_resources(bundle: Bundle, place: str, depth: int = 0) -> Iterator[Resource]:
-    """Yield the resources of the Bundle at ``place``, those of Bundles in it too. Raises BadRequest where one is malformed."""
+def bundle_resources(bundle: Bundle, place: str, depth: int = 0) -> list[Resource]:
+    """The resources of the Bundle at ``place``, those of Bundles in it too. Raises BadRequest where one is malformed."""
     if depth > 8:
         raise too_deep(place)
-    for index, entry in enumerate(bundle.entry or ()):
-        if entry is None:
-            continue
-        raw = bytes(entry.resource)
+    filled = [(index, entry) for index, entry in enumerate(bundle.entry or ()) if entry is not None]
+    raws = [bytes(entry.resource) for _, entry in filled]
+    found: list[Resource] = []
+    for (index, entry), raw, head in zip(filled, raws, _heads_of(raws), strict=True):
         if raw == b"null":
             continue
-        found = resource(raw, f"{place}.entry[{index}].resource", entry.full_url)
-        if found.resource_type == "Bundle":
-            yield from bundle_resources(open_bundle(found), found.place, depth + 1)
+        each = _resource(raw, f"{place}.entry[{index}].resource", head, entry.full_url)
+        if each.resource_type == "Bundle":
+            found += bundle_resources(open_bundle(each), each.place, depth + 1)
         else:
-            yield found
+            found.append(each)
+    return found
+
+
+def _heads_of(raws: list[bytes]) -> list[_Head | None]:
+    """The heads of ``raws``, read in one pass; None for each where one of them is no object."""
+    try:
+        heads = _head_lists.decode(b"".join((b"[", b",".join(raws), b"]")))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        heads = []
+    return heads if len(heads) == len(raws) else [None] * len(raws)
 
 
 def next_page(bundle: Bundle) -> str | None:

@@ -253,15 +253,15 @@ def _drafts(given: _OrderContext[Bundle] | msgspec.Raw, hook: Hook) -> dict[str,
     context: _OrderContext[Any] = (
         _parse(_select_contexts if selecting else _order_contexts, given, "context") if isinstance(given, msgspec.Raw) else given
     )
-    found = list(bundle_resources(_bundle(context.draft_orders, "context.draftOrders"), "context.draftOrders"))
+    found = bundle_resources(_bundle(context.draft_orders, "context.draftOrders"), "context.draftOrders")
     if isinstance(context, _SelectContext):
         found = _selected(found, context.selections)
     if len(found) > MAX_ORDERS:
         raise _too_many("context.draftOrders")
     return {
         "patient_id": bare_id(context.patient_id),
-        "orders": tuple(order for order in found if order.resource_type in REQUEST_TYPES),
-        "other_resources": tuple(order.resource_type or "?" for order in found if order.resource_type not in REQUEST_TYPES),
+        "orders": tuple([order for order in found if order.resource_type in REQUEST_TYPES]),
+        "other_resources": tuple([order.resource_type or "?" for order in found if order.resource_type not in REQUEST_TYPES]),
     }
 
 
