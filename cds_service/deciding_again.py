@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from datetime import date
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -51,10 +52,16 @@ def _policy(policy_id: str, digest: str, kept: ReplayInput, settings: Settings) 
     if content is None:
         raise RecordsMisconfigured(f"the policy file {policy_id} of then ({digest[:12]}...) is neither kept nor at hand")
     try:
-        return parse_policy(content.decode(), policy_id)
+        return _parsed(content, policy_id)
     except PolicyError as error:
         problem = " ".join(str(error).split())
         raise RecordsMisconfigured(f"the policy file of then is not read by this version of cds-service: {problem}") from None
+
+
+@lru_cache(maxsize=16)
+def _parsed(content: bytes, policy_id: str) -> Policy:
+    """The same policy for all calls it answered: what is remembered of orders is remembered under the policy itself."""
+    return parse_policy(content.decode(), policy_id)
 
 
 def _at_hand(digest: str, settings: Settings) -> bytes | None:

@@ -94,7 +94,7 @@ _word, _uuid = _one_of_few(_matching(_WORD)), _matching(_UUID)
 FIELDS: Mapping[str, _Form] = {
     "event": _word,
     "level": _word,
-    "timestamp": _word,
+    "timestamp": _matching(_WORD),
     # an HTTP request
     "request_id": _matching(_REQUEST_ID),
     "method": _word,

@@ -232,7 +232,7 @@ def _digests(
     shared = hashlib.blake2b(key=_names(names).digest, digest_size=16)
     parts = [patient_id.encode(), str(zone.key).encode()]
     for each in organizations:
-        parts += [str(each.full_url).encode(), each.raw]
+        parts += [(each.full_url or "").encode(), each.raw]
     for part in parts:
         shared.update(b"%d:" % len(part) + part)
     digests = []

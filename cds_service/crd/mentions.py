@@ -181,8 +181,9 @@ def scan_name(text: Text, vocabulary: CompiledVocabulary) -> Scanned:
     return _scan_name(text.words, text.role, vocabulary).of(text)
 
 
-# Holds the words of catalogues (an order's code and category, and none of its notes, reasons and free text, which speak of
-# the patient) and what the vocabulary says of them. It depends on nothing else; the vocabulary counts by its identity and
+# Holds an order's names as sent in its code and category, and what the vocabulary says of them; none of its notes, reasons and
+# other texts, which speak of the patient. Names are a catalogue's as a rule, but a clinician may have typed one: they stay in
+# this process's memory, and go nowhere from there. It depends on nothing else; the vocabulary counts by its identity and
 # never changes, nor does a text once it is scanned. An entry of 200 characters takes some 10 KB, a usual one 2.
 @lru_cache(maxsize=KNOWN_NAMES)
 def _scan_name(words: str, role: Role, vocabulary: CompiledVocabulary) -> Scanned:

@@ -153,8 +153,8 @@ def _is_silent(rest: OrderText, vocabulary: CompiledVocabulary) -> bool:
     return not rest.codes or vocabulary.technique_codings.isdisjoint([code.code.lower() for code in rest.codes])
 
 
-# Holds the words and codes of catalogues, like the scans of names (``mentions``), and what follows from them; nothing of an
-# order's notes, reasons and free text, which speak of the patient. An entry takes a few KB, some 20 at the very most.
+# Holds the names and codes of orders, like the scans of names (``mentions``, which says why), and what follows from them; nothing
+# of an order's notes, reasons and other texts, which speak of the patient. An entry takes a few KB, some 20 at the very most.
 @lru_cache(maxsize=KNOWN_NAMES)
 def _by_names(texts: tuple[Text, ...], codes: tuple[Code, ...], vocabulary: CompiledVocabulary) -> Recognition | None:
     """Decide a live order by its names alone; None where they do not tell, or other texts would be looked at besides."""

@@ -107,8 +107,9 @@ class Driver:
 
     def dispose(self) -> None:
         """Close the connections held here, and the engine's."""
-        while self._idle:
-            self._idle.pop().checked_out.invalidate()
+        idle, self._idle = self._idle, []
+        for held in idle:
+            held.checked_out.invalidate()
         self.engine.dispose()
 
     def _held(self) -> _Held:

@@ -25,7 +25,8 @@ class _Waiting:
     def __init__(self, call: CallRecord) -> None:
         self.call = call
         self.may_write = False
-        self.error: RecordsUnavailable | None = None
+        #: Until it is known to be kept: whatever stops the thread that writes, nobody must take a call for kept.
+        self.error: RecordsUnavailable | None = RecordsUnavailable("the writing thread failed")
         #: Held until there is something to tell.
         self.is_told = threading.Lock()
         self.is_told.acquire()
@@ -75,13 +76,14 @@ class TogetherWriter:
         waiting.is_told.acquire()
 
     def _write_what_was_brought(self) -> None:
-        if len(self._brought) < self._usual:
-            self._as_usual.wait(GATHERING)
-        with self._lock:
-            together, self._brought = self._brought, []
-            self._usual = max(len(together), self._usual - 1)
-            self._as_usual.clear()
+        together: list[_Waiting] = []
         try:
+            if len(self._brought) < self._usual:
+                self._as_usual.wait(GATHERING)
+            with self._lock:
+                together, self._brought = self._brought, []
+                self._usual = max(len(together), self._usual - 1)
+                self._as_usual.clear()
             self._write_all(together)
         finally:
             with self._lock:
@@ -97,6 +99,8 @@ class TogetherWriter:
     def _write_all(self, together: Sequence[_Waiting]) -> None:
         try:
             self._write([waiting.call for waiting in together])
+            for waiting in together:
+                waiting.error = None
         except RecordUnstorable as error:
             if len(together) == 1:
                 together[0].error = error
@@ -106,7 +110,3 @@ class TogetherWriter:
         except RecordsUnavailable as error:
             for waiting in together:
                 waiting.error = error
-        except BaseException:
-            for waiting in together:
-                waiting.error = RecordsUnavailable("the writing thread failed")
-            raise

@@ -27,6 +27,32 @@ from cds_service.settings import Settings, load_settings
 Rows = Callable[[str], list[Any]]
 
 
+def test_no_call_is_taken_for_kept_when_the_writing_thread_fails_in_an_unforeseen_way() -> None:
+    first_is_in, may_go_on = threading.Event(), threading.Event()
+
+    def write(calls: Sequence[CallRecord]) -> None:
+        names = [call.hook_instance for call in calls]
+        if names == ["first"]:
+            first_is_in.set()
+            assert may_go_on.wait(10)
+        elif len(names) > 1:
+            raise RecordUnstorable("one of them")
+        else:
+            raise OverflowError("nobody thought of that")
+
+    writer = TogetherWriter(write, patience=10)
+    with ThreadPoolExecutor(4) as threads:
+        first = threads.submit(writer.write, a_call(hook_instance="first"))
+        assert first_is_in.wait(10)
+        others = [threads.submit(writer.write, a_call(hook_instance=name)) for name in ("a", "b", "c")]
+        while len(writer._brought) < 3:
+            time.sleep(0.001)
+        may_go_on.set()
+        assert first.exception() is None
+        assert [type(each.exception()) for each in others].count(RecordsUnavailable) == 2
+        assert [type(each.exception()) for each in others].count(OverflowError) == 1
+
+
 def test_a_call_that_comes_alone_waits_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(together, "GATHERING", 3600)
     batches: list[int] = []
