@@ -57,8 +57,17 @@ def annotate(
     return Annotation(_splice(present, extensions, {each.index for each in earlier}, [written]), assertion_id)
 
 
-def replace_earlier(carrier: Resource, children: Children, today: date, new_assertion_id: Callable[[str], str]) -> bytes | None:
-    """``carrier`` with our earlier answers replaced by ``children``, one for each coverage; None if it says that already."""
+def replace_earlier(
+    carrier: Resource,
+    children: Children,
+    today: date,
+    new_assertion_id: Callable[[str], str],
+    of: frozenset[tuple[str, str]] | None = None,
+) -> bytes | None:
+    """``carrier`` with our earlier answers replaced by ``children``, one for each coverage; None if there is none to replace.
+
+    ``of``: only those for these Coverages, (type, id). An answer that says ``children`` already stays.
+    """
     present = members(carrier.raw)
     extensions = _extensions(present)
     if extensions is None:
@@ -67,7 +76,9 @@ def replace_earlier(carrier: Resource, children: Children, today: date, new_asse
     by_coverage: dict[str, list[_Earlier]] = {}
     for each in _earlier(extensions):
         reference = each.coverage.get("reference")
-        by_coverage.setdefault("/".join(reference_tail(reference) or (str(reference),)), []).append(each)
+        tail = reference_tail(reference)
+        if of is None or tail in of:
+            by_coverage.setdefault("/".join(tail or (str(reference),)), []).append(each)
     outgrown = [same for same in by_coverage.values() if len(same) > 1 or same[0].said != said]
     written = [
         _extension(same[0].coverage, children, today, new_assertion_id(str(same[0].coverage.get("reference"))))

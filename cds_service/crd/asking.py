@@ -18,9 +18,11 @@ import enum
 from collections.abc import Sequence
 from typing import Final
 
-from . import asking_words, cue_words
+from . import asking_words, cue_words, phrasing
+from .forbidding import is_forbidden
+from .gaps import COLON, COMMA, DASH, QUESTION
 from .reach import Part
-from .words import COLON, COMMA, DASH, QUESTION, Passage
+from .words import Passage
 
 
 class Tone(enum.Enum):
@@ -38,15 +40,21 @@ def tone(passage: Passage, first: int, last: int, parts: Sequence[int], *, cued:
     label before the mention is the question. Linear in the length of the sentence. Never raises.
     """
     words = passage.words
-    start, end = _phrase(passage, first, last)
+    start, end = phrasing.phrase(passage, first, last)
     around = words[start:first] + words[last + 1 : end + 1]
-    if _aside(passage, start, parts) or _points_elsewhere(words[start:first], words[last + 1 : end + 1]):
+    if _aside(passage, start, parts):
         return Tone.UNCLEAR
+    if phrasing.points_elsewhere(words[start:first], words[last + 1 : end + 1]):
+        return Tone.TELLING if phrasing.names_another(words[last + 1 : end + 1]) else Tone.UNCLEAR
+    if "for" in words[start : start + 1] and start < first and not asking_words.COMING.isdisjoint(words[end + 1 : end + 2]):
+        return Tone.TELLING  # "for a SCAN, allow two hours"
+    alone, start = start, phrasing.list_start(passage, start, first, end, parts)
+    listed = start < alone
     if cued and asking_words.TELLING.isdisjoint(words[start:first]):
         return Tone.ASKING
     if not asking_words.APPROVAL.isdisjoint(around) and asking_words.REFUSING.isdisjoint(around):
         return Tone.ASKING
-    if _forbids_a_substitute(words[start:first]):
+    if _forbids_undoing(passage, start, first, parts):
         return Tone.ASKING
     lead = _lead(passage, start, first, parts)
     if lead is _Lead.WISH and not (_NO_REPORT.isdisjoint(words[start:first]) and "comparison" not in around):
@@ -59,7 +67,8 @@ def tone(passage: Passage, first: int, last: int, parts: Sequence[int], *, cued:
         return Tone.ASKING
     opening, close = passage.sentence(first)
     said = words[opening:first] + words[last + 1 : close + 1]
-    return Tone.UNCLEAR if _ONLY_TOLD.isdisjoint(said) else Tone.TELLING
+    offered = listed and any(phrasing.is_ours(words, start, index) for index in range(start, first))
+    return Tone.TELLING if offered or not _ONLY_TOLD.isdisjoint(said) else Tone.UNCLEAR
 
 
 def _aside(passage: Passage, start: int, parts: Sequence[int]) -> bool:
@@ -72,17 +81,22 @@ def _aside(passage: Passage, start: int, parts: Sequence[int]) -> bool:
     )
 
 
-def _points_elsewhere(lead: Sequence[str], tail: Sequence[str]) -> bool:
-    """Tell "for a SCAN order 4417": what to do who wants one."""
-    return "for" in lead[:1] and not asking_words.SENDING_ELSEWHERE.isdisjoint(tail)
+#: Words between a verb of undoing and what it would undo.
+_OBJECTS: Final = cue_words.UNDOING | frozenset("a an the this that our out off or and dedicated any".split())  # noqa: SIM905
 
 
-def _forbids_a_substitute(lead: Sequence[str]) -> bool:
-    """Tell "do not substitute an X-ray for the SCAN"."""
-    return any(
-        word.startswith(("substitut", "replac")) and not asking_words.FORBIDDING.isdisjoint(lead[max(0, index - 2) : index])
-        for index, word in enumerate(lead)
-    )
+def _forbids_undoing(passage: Passage, start: int, first: int, parts: Sequence[int]) -> bool:
+    """Tell "do not skip the SCAN" and "do not substitute an X-ray for the SCAN" from "do not delay the X-ray for a SCAN"."""
+    words = passage.words
+    for index in range(start, first):
+        if words[index] not in cue_words.UNDOING or not is_forbidden(passage, index):
+            continue
+        if words[index].startswith(("substitut", "replac")):
+            return True
+        between = range(index + 1, first)
+        if all(words[i] in _OBJECTS or parts[i] in (Part.SITE, Part.ATTRIBUTE, Part.MENTION) for i in between):
+            return True
+    return False
 
 
 class _Lead(enum.Enum):
@@ -96,25 +110,6 @@ class _Lead(enum.Enum):
 
 _NO_REPORT: Final = asking_words.TELLING | asking_words.REFUSING
 _ONLY_TOLD: Final = _NO_REPORT | asking_words.BYGONE | asking_words.PUT_OFF
-
-
-def _phrase(passage: Passage, first: int, last: int) -> tuple[int, int]:
-    """Return the first and the last word of the phrase around the mention: what no comma, dash or stop parts from it."""
-    floor, ceiling = passage.sentence(first)
-    start, end = first, last
-    while start > floor and not _parts_phrases(passage, start):
-        start -= 1
-    while end < ceiling and not _parts_phrases(passage, end + 1):
-        end += 1
-    return start, end
-
-
-def _parts_phrases(passage: Passage, index: int) -> bool:
-    if passage.breaks[index] >= DASH:
-        return True
-    if ". " not in passage.folded:
-        return False
-    return ". " in passage.gap_before(index) and passage.words[index - 1] not in asking_words.SHORTENED
 
 
 def _lead(passage: Passage, start: int, first: int, parts: Sequence[int]) -> _Lead:
@@ -136,6 +131,8 @@ def _lead(passage: Passage, start: int, first: int, parts: Sequence[int]) -> _Le
         if word in asking_words.JOINING and not asking_words.ACROSS.isdisjoint(
             words[index + 1 : first]
         ):  # "schedule with", "add to"
+            return _Lead.PROSE
+        if phrasing.is_ours(words, start, index):
             return _Lead.PROSE
         if word in asking_words.COMMANDS:
             opens = index == start or before in asking_words.BEFORE_COMMAND

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from .cue_words import PIECES
+
 
 def _words(table: str) -> frozenset[str]:
     return frozenset(table.split())
@@ -34,9 +36,8 @@ WISHES: Final = _words(
     wants wish wishes requests requested requesting ordering orders adding including includes included incl inkl obtaining
     needed needing required requires desires desired prefers indicated approved performing performed done protocoled
     protocolled converted changed upgraded switched combined supplemented returning seeking looking proceeding plus solicita
-    solicitada richiede richiesta pide pedido solicitado requiere
-    necesita precisa demande demandee erbeten gewunscht erwunscht bitten should must use using doing
-    asking asks asked referred presents presenting coming sent here agreed agrees
+    solicitada richiede richiesta pide pedido solicitado requiere necesita precisa demande demandee erbeten gewunscht
+    erwunscht bitten should must use using doing asking asks asked referred presents presenting coming sent here agreed agrees
     """
 )
 #: Commands that, across a preposition, join another thing to the mention.
@@ -44,11 +45,7 @@ JOINING: Final = _words("schedule book add combine")
 #: Those prepositions.
 ACROSS: Final = _words("with w to before after from")
 #: Those of them that are a liking where the patient has it.
-LIKINGS: Final = _words(
-    """
-    wants wanted wish wishes requests requested requesting desires desired prefers have asking asks asked
-    """
-)
+LIKINGS: Final = _words("wants wanted wish wishes requests requested requesting desires desired prefers have asking asks asked")
 PATIENT: Final = _words("pt pts patient patients he she they")
 #: Words that lead from an examination to its means: "assess the plexus by SCAN".
 MEANS: Final = _words("with w by via using per mit mittels con por avec par mediante")
@@ -70,13 +67,13 @@ NEUTRAL: Final = _words(
     only too today now day same session visit first upgrade un una uno el la los las de del der die das des dem den le les du
     une au aux von vom zur zum mit con por par avec para pour eine einen einer secuencias secuencia sequenzen protokoll
     protocolo protocole imagen be patient pt correct necessary ok okay seq seqs n nn surgical operative planning under time
+    ticked
     """
 )
 #: Words behind the mention that are part of its name, and units of what is done.
-CARRIERS: Final = _words(
+CARRIERS: Final = PIECES | _words(
     """
-    protocol protocols sequence sequences technique exam examination study scan imaging series views cuts slices order please
-    protokoll sequenzen secuencias protocolo seq seqs
+    protocol protocols technique exam examination study scan imaging order please protokoll sequenzen secuencias protocolo
     """
 )
 #: Words behind the mention that begin what it is for, or what else is said of how it is done.
@@ -93,7 +90,7 @@ STATING: Final = _words(
     is are was were been being has had have would will could may might can cannot did does do isnt wasnt wont doesnt shows
     showed shown reveals revealed reads read states stated says said suggests suggested recommends recommended raised adds
     added changes changed helps helped failed expired denied declined noted mentioned found confirms confirmed reported became
-    remains takes took costs seems appears looks
+    remains takes take took lasts last costs seems appears looks
     """
 )
 #: Words within which a verb states nothing of the mention ("to see whether the nerve is intact").
@@ -110,7 +107,7 @@ TELLING: Final = _words(
     trial enrolled enrollment participated participant subject volunteer conference lecture journal paper textbook program
     originally original initially elsewhere disregard ignore typo mistake mentioned another other separate see workup compare
     comparison correlate priors group room reading notified cc call calls aware accident accidentally error entered service
-    offered offers letter reviewer keen pregunta consulta seguro assurance versicherung krankenkasse
+    offered offers services modalities letter reviewer keen pregunta consulta seguro assurance versicherung krankenkasse
     """
 )
 #: Words that refuse or doubt.
@@ -123,7 +120,6 @@ REFUSING: Final = _words(
     abgelehnt keine kein pas sin
     """
 )
-FORBIDDING: Final = _words("not dont never no")
 #: Words of what is over.
 BYGONE: Final = _words(
     """
@@ -141,16 +137,12 @@ PUT_OFF: Final = _words(
     later next future eventually until unless pending awaiting waiting scheduled arranging arranged ordered booked appointment
     appt reserved reserve hold step steps plan planned planning consider considering committing monday tuesday wednesday
     thursday friday saturday sunday tomorrow arrives arriving ending end deferred tabled postponed going traveling travelling
-    june july decide decides then put
+    june july decide decides then put minutes hours
     """
 )
 #: Words of a payer's or a radiologist's consent.
-APPROVAL: Final = _words(
-    """
-    approved authorized authorised granted obtained okd
-    """
-)
-LACKING: Final = _words("no without wo sans sin ohne")
+APPROVAL: Final = _words("approved authorized authorised granted obtained okd")
+LACKING: Final = _words("no without wo o sans sin ohne")  # the o is that of "w/o"
 #: Words behind which a full stop with a space does not end a phrase.
 SHORTENED: Final = _words("prev poss no dr drs vs st")
 #: Labels behind which a bare name is what is asked for.
@@ -164,3 +156,9 @@ ASKING_LABELS: Final = _words(
 )
 #: Verbs that send whoever wants the thing somewhere else ("for a SCAN order 4417").
 SENDING_ELSEWHERE: Final = _words("order use select choose see call contact")
+#: Verbs that tell who comes for the thing what to do.
+COMING: Final = _words("allow arrive come expect bring wear")
+#: Verbs that, behind "we", tell what a site does; an orderer does not do it.
+DOING: Final = _words("perform do run provide offer schedule")
+#: Words before that "we" that ask all the same ("can we do a SCAN").
+ASKING_US: Final = _words("can could should may shall must please that if")

@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from . import cue_words, sentences
+from . import cue_words, cues, forms, labels, sentences
 from .cues import Standing
+from .downgrades import downgrades, is_unusable, may_downgrade
+from .gaps import COMMA
 from .reach import Part, Walk, walk_after, walk_before
-from .sentences import Reading, asks_again, downgrades, may_downgrade
-from .words import COMMA, Passage
+from .reading import Reading
+from .sentences import asks_again
+from .words import Passage
 
-__all__ = ["Part", "Reading", "asks_again", "downgrades", "may_downgrade", "read"]
+__all__ = ["Part", "Reading", "asks_again", "downgrades", "is_unusable", "may_downgrade", "read"]
 
 
 class _Clause(NamedTuple):
@@ -34,6 +37,7 @@ class _Clause(NamedTuple):
 
     @property
     def is_asked(self) -> bool:
+        """Tell whether words behind the mention ask for it ("... requested")."""
         return self.after.cue(Standing.REQUEST) is not None
 
 
@@ -43,6 +47,8 @@ def read(passage: Passage, first: int, last: int, parts: Sequence[int]) -> Readi
     ``parts`` holds one Part for each word of the passage. Never raises.
     """
     bounds = passage.sentence(first)
+    if passage.boxed and (boxed := forms.by_box(passage, first, bounds, parts)) is not None:
+        return boxed
     before, after = walk_before(passage, first, parts), walk_after(passage, last, parts)
     condition = sentences.conditioned(passage, first, last, bounds, parts)
     clause = _Clause(passage, first, last, parts, bounds, before, after, condition)
@@ -77,11 +83,11 @@ def _past(clause: _Clause) -> Reading | None:
         if relevant and not _is_protocol(clause, words):
             return Reading(standing, words)
     label = sentences.label_of(clause.passage, clause.first, clause.bounds[0])
-    if not clause.is_asked and (label in cue_words.LABELS or not cue_words.PAST.isdisjoint(label.split())):
+    if not clause.is_asked and (label in labels.PAST_LABELS or _is_past(label)):
         return Reading(Standing.HISTORY, label)
-    if label in cue_words.NEGATED_LABELS:
+    if label in labels.NEGATED_LABELS:
         return Reading(Standing.NEGATED, label)
-    if label in cue_words.PLAN_LABELS:
+    if label in labels.PLAN_LABELS:
         return Reading(Standing.PLAN, label)
     for standing, words in clause.after.found:
         if standing in (Standing.HISTORY, Standing.ELSEWHERE):
@@ -89,6 +95,13 @@ def _past(clause: _Clause) -> Reading | None:
     gap = clause.passage.gap_after(clause.last)
     signed = "(" in gap and any(mark in gap for mark in ("(-", "(+", "( -", "( +"))
     return Reading(Standing.HISTORY, gap.strip()) if signed else None
+
+
+def _is_past(label: str) -> bool:
+    """Tell "outside SCAN:" from "outside referral:", which came from outside and is for now."""
+    words = set(label.split())
+    past = words & cue_words.PAST
+    return bool(past) and not (past == {"outside"} and words & cue_words.ORDERS)
 
 
 def _open(clause: _Clause) -> Reading | None:
@@ -107,7 +120,18 @@ def _open(clause: _Clause) -> Reading | None:
             return Reading(standing, words)
     if (cue := clause.after.cue(Standing.DISCRETION)) is not None:
         return Reading(Standing.DISCRETION, cue)
+    if clause.condition is not None and _sends_elsewhere(clause):
+        return Reading(Standing.ELSEWHERE, clause.condition.cue)
     return clause.condition
+
+
+def _sends_elsewhere(clause: _Clause) -> bool:
+    """Tell "if a SCAN is desired, order 4417": who wants one is told which other order to place."""
+    passage = clause.passage
+    behind = (i for i in range(clause.last + 1, clause.bounds[1] + 1) if passage.breaks[i] == COMMA)
+    comma = next(behind, len(passage.words))
+    words = passage.words[comma : comma + 5]
+    return words[:1] == ["order"] and any(sum(map(str.isdigit, word)) > 2 for word in words)
 
 
 def _asked(clause: _Clause) -> Reading:
@@ -132,7 +156,7 @@ def _ruled_out(clause: _Clause) -> Reading | None:
             return Reading(Standing.HISTORY, "yes") if answered else Reading(Standing.NEUTRAL, "no")
         return Reading(Standing.REQUEST, "yes") if answered else Reading(Standing.NEGATED, "no")
     negated = before.cue(Standing.NEGATED)
-    kept = (after.cue(Standing.HISTORY) or "").lower() in cue_words.KEPT
+    kept = (after.cue(Standing.HISTORY) or "").lower() in cues.KEPT
     if before.cue(Standing.NEUTRAL) is not None or (negated and (kept or before.cue(Standing.HISTORY))):
         return Reading(Standing.NEUTRAL, before.found[-1][1])
     if negated is not None:
@@ -167,8 +191,10 @@ def _is_queried(passage: Passage, first: int, last: int) -> bool:
 
 
 def _addressed(clause: _Clause) -> bool:
-    """Tell whether the sentence speaks to the patient: what "you are scheduled for" is this order."""
-    return any(word in ("you", "your", "youre") for word in clause.passage.words[clause.bounds[0] : clause.bounds[1] + 1])
+    """Tell whether the sentence speaks to the patient: what "you are scheduled for" is this order, unless under an "if"."""
+    return clause.condition is None and any(
+        word in ("you", "your", "youre") for word in clause.passage.words[clause.bounds[0] : clause.bounds[1] + 1]
+    )
 
 
 def _is_protocol(clause: _Clause, cue: str) -> bool:

@@ -1,18 +1,12 @@
-"""The single words by which a clause is read: words that bind, that turn the thought, that open a condition, that label.
+"""The single words by which a clause is read: words that bind, that turn the thought, that open a condition, that judge.
 
-Sets only, of English with the Spanish, German and French that orders mix in. The cues that say how a mention stands
-are
-phrases and stand in ``cues``.
+Sets only, of English with the Spanish, German and French that orders mix in. The cues that say how a mention stands are
+phrases, and stand in ``cues``; the labels under which it stands, in ``labels``.
 """
 
 from __future__ import annotations
 
 from typing import Final
-
-
-def phrases(table: str) -> tuple[str, ...]:
-    """Return the phrases of a table, in which "|" parts one from the next."""
-    return tuple(" ".join(phrase.split()) for phrase in table.split("|"))
 
 
 def _words(table: str) -> frozenset[str]:
@@ -22,27 +16,17 @@ def _words(table: str) -> frozenset[str]:
 #: Words that a cue before the mention reaches across.
 BINDING: Final = _words(
     """
-    upgrade upgrading convert converting switch switching change changing request requests requesting ask asking asks
-    2d 2nd
-    3d a abnormal add adding additional ahead also an and/or another any are as at attempt attempted avec be bedside
-    been
-    being by comparison complete con das de dedicated der des diagnostic die diffusion do doing done dti du eine einer
-    el
-    equivocal es exam examination first focused for formal full further get getting go has have having he her hi high
-    highres
-    his i image imaging include included includes including inconclusive indicated indication indications is ist it
-    its la le
-    les limited mit motion-limited necesita necessary necessity need needed needing needs negative new non
-    nondiagnostic
-    normal obtain obtaining of order ordered ordering orders our own par patient patients per perform performed
-    performing
-    planned please's por positive precisa proceed proceeding proper protocol protocols pt requiere requieren require
-    required
-    requires res resolution run running same scan schedule scheduling se second separate sequence sequences she
-    so-called
-    solicita specific standard study suboptimal such targeted technique tensor that the their these this to type un
-    una use
-    used using via w want wanted wants was we weighted were wird with your
+    upgrade upgrading convert converting switch switching change changing request requests requesting ask asking asks 2d 2nd
+    3d a abnormal add adding additional ahead also an another any are as at attempt attempted avec be bedside been being by
+    comparison complete con das de dedicated der des diagnostic die diffusion do doing done dti du eine einer el equivocal es
+    exam examination first focused for formal full further get getting go has have having he her hi high highres his i image
+    imaging include included includes including inconclusive indicated indication indications is ist it its la le les limited
+    mit necesita necessary necessity need needed needing needs negative new non nondiagnostic normal obtain obtaining of order
+    ordered ordering orders our own par patient patients per perform performed performing planned por positive precisa proceed
+    proceeding proper protocol protocols pt requiere requieren require required requires res resolution run running same scan
+    schedule scheduling se second separate sequence sequences she solicita specific standard study suboptimal such targeted
+    technique tensor that the their these this to type un una use used using via w want wanted wants was we weighted were wird
+    with your
     """
 )
 
@@ -53,59 +37,39 @@ VERBS: Final = _words(
     """
 )
 
+#: Words behind the mention for what it is made of.
+PIECES: Final = _words("sequence sequences seq seqs series views view cuts cut slices images")
+
 #: Words that a cue behind the mention reaches back across.
-AFTER_BINDING: Final = _words(
+AFTER_BINDING: Final = PIECES | _words(
     """
-    a all also an and are at be been both by can component did each exam examination for from has have her his imaging
-    in is
-    it must need needs of on only order ordered part patient patients portion procedure protocol protocols pt
-    reportedly
+    a all also an and are at be been both by can component did each exam examination for from has have her his imaging in is
+    it must need needs of on only order ordered part patient patients portion procedure protocol protocols pt reportedly
     request requested scan sequence sequences should study technique that the this to w was were which will with would
     """
 )
 
 #: Words that begin a new thought.
-TURNS: Final = _words(
-    """
-    aber bitte but currently hence however instead kindly mais now pero please so therefore thus today then
-    """
-)
+TURNS: Final = _words("aber bitte but currently hence however instead kindly mais now pero please so therefore thus today then")
 
 #: Words for the outcome of an examination.
 RESULTS: Final = _words(
     """
-    abnl abnormal equivocal inconclusive limited neg negative nondiagnostic nonrevealing normal pos positive
-    unremarkable
+    abnl abnormal equivocal inconclusive limited neg negative nondiagnostic nonrevealing normal pos positive unremarkable
     unrevealing wnl nondx nl
     """
 )
 
 #: Words for a thing done, which after "to be" say that it is to do.
-PARTICIPLES: Final = _words(
-    """
-    attached available completed done evaluated identified obtained performed read reviewed scanned
-    """
-)
+PARTICIPLES: Final = _words("attached available completed done evaluated identified obtained performed read reviewed scanned")
 
 #: Words that make what follows a thing to do.
-ENSURE: Final = _words(
-    """
-    ensure must needs please pls should sure like need want wants
-    """
-)
+ENSURE: Final = _words("ensure must needs please pls should sure like need want wants")
 
-TO_BE: Final = _words(
-    """
-    be can get must need needs please should to will
-    """
-)
+TO_BE: Final = _words("be can get must need needs please should to will")
 
 #: Words that open a condition.
-OPENS: Final = _words(
-    """
-    depending falls if permitting se once pending si unless wenn when whenever
-    """
-)
+OPENS: Final = _words("depending falls if permitting se once pending si unless wenn when whenever")
 
 #: Verbs before which "si" and "se" open no condition.
 REFLEXIVE: Final = _words(
@@ -115,13 +79,11 @@ REFLEXIVE: Final = _words(
 #: Words of a condition that leave the choice to somebody's judgement or to what is possible.
 JUDGED: Final = _words(
     """
-    able allow allows indicata indicado necessario possibile posible ritenuto opportuno appropriate approved available
-    bedarf beneficial besoin better capable deem deemed deems desired doable
-    equipped erforderlich feasible fit helpful indicado indicated indiziert necesaria necesario necessaire necessary
-    needed
-    notig offered permit permits permitting possible precisa preferred procede protocol rad radiologe radiologist radiologists
-    radiologo
-    radiologue radiology rads reasonable recommended required tech technologist time unavailable useful warranted you
+    able allow allows indicata indicado necessario possibile posible ritenuto opportuno appropriate approved available bedarf
+    beneficial besoin better capable deem deemed deems desired doable equipped erforderlich feasible fit helpful indicado
+    indicated indiziert necesaria necesario necessaire necessary needed notig offered permit permits permitting possible
+    precisa preferred procede protocol rad radiologe radiologist radiologists radiologo radiologue radiology rads reasonable
+    recommended required tech technologist time unavailable useful warranted you
     """
 )
 
@@ -134,143 +96,51 @@ NOT_AGAIN: Final = _words("not unnecessary declined refused refuses deferred unl
 #: Words of a condition that wait for a later finding.
 FINDINGS: Final = _words(
     """
-    abnormal abnormality enlarged equivocal fail failed fails found identified improve improvement inconclusive
-    insufficient
-    lesion negative no noncontributory nondiagnostic nonrevealing normal not persist persistent persisting persists
-    positive
+    abnormal abnormality enlarged equivocal fail failed fails found identified improve improvement inconclusive insufficient
+    lesion negative no noncontributory nondiagnostic nonrevealing normal not persist persistent persisting persists positive
     progresses progression recurs seen show shows still suspicious symptoms unclear unexplained unhelpful unremarkable
     unrevealing worsen worsening worsens neg pos abnl nl nondx wnl
     """
 )
 
-YES: Final = _words(
-    """
-    checked ja oui si true x y yes
-    """
-)
+YES: Final = _words("checked ja oui si true x y yes")
 
-NO: Final = _words(
-    """
-    false n na nein no non none unchecked
-    """
-)
+NO: Final = _words("false n na nein no non none unchecked")
 
-UNITS: Final = _words(
-    """
-    day days mo month months mos week weeks wk wks year years yr yrs
-    """
-)
+UNITS: Final = _words("day days mo month months mos week weeks wk wks year years yr yrs")
 
 MONTHS: Final = _words(
     """
-    apr april aug august dec december feb february jan january jul july jun june mar march may nov november oct
-    october sep
+    apr april aug august dec december feb february jan january jul july jun june mar march may nov november oct october sep
     sept september
     """
 )
 
 #: Words that open a question.
-ASKING: Final = _words(
-    """
-    any are can could do does is might should what which will would
-    """
-)
+ASKING: Final = _words("any are can could do does is might should what which will would")
 
 #: Words for the ordinary form of an examination.
-PLAIN: Final = _words(
-    """
-    conventional normal ordinary plain regular routine standard usual
-    """
-)
+PLAIN: Final = _words("conventional normal ordinary plain regular routine standard usual")
 
-SUFFICES: Final = _words(
-    """
-    acceptable alone enough fine instead ok okay only please suffice suffices sufficient
-    """
-)
+SUFFICES: Final = _words("acceptable alone enough fine instead ok okay only please suffice suffices sufficient")
 
 CHANGES: Final = _words(
     """
-    change changed changing convert converted converting downgrade modify replace switch switched
+    change changed changing convert converted converting downgrade modify replace substitute switch switched
     """
 )
 
 #: Words of a label that make what follows it history.
-PAST: Final = _words(
-    """
-    already comparison earlier outside past previous previously prior priors recent
-    """
-)
+PAST: Final = _words("already comparison earlier outside past previous previously prior priors recent")
 
-#: Labels under which history stands.
-LABELS: Final = frozenset(
-    phrases(
-        """
-        any prior imaging | clinical history | compare | compare to | compare with | comparison | comparison studies |
-        comparisons | date of last exam | findings | has the patient had prior imaging | history | hpi | hx | imaging
-        done |
-        imaging findings | imaging history | imaging results | imaging reviewed | imaging to date | impression | last
-        exam |
-        last study | other imaging | outside imaging | outside records | outside studies | past history | past imaging
-        |
-        past studies | pmh | previous | previous exam | previous exams | previous imaging | previous imaging study |
-        previous mri | previous studies | previous study | previous testing | previous tests | prior |
-        prior diagnostic studies | prior diagnostic tests | prior exam | prior exams | prior imaging |
-        prior imaging or studies | prior imaging studies | prior imaging study | prior imaging/studies | prior mri |
-        prior radiology | prior relevant imaging | prior relevant studies | prior results | prior studies |
-        prior studies and results | prior study | prior test | prior testing | prior tests | prior workup | priors |
-        psh |
-        recent imaging | recent studies | related imaging | relevant history | relevant imaging | relevant prior |
-        relevant priors | results | reviewed | studies done | tests done | what prior imaging | work-up to date |
-        workup to date
-        """
-    )
-)
-
-PLAN_LABELS: Final = frozenset(
-    phrases(
-        """
-        consider | contingency | follow up plan | future | future considerations | future plan | future plans | if
-        negative |
-        if normal | next step | next steps | to consider
-        """
-    )
-)
-
-NEGATED_LABELS: Final = frozenset(
-    phrases(
-        """
-        canceled | cancelled | contraindicated | declined | do not do | do not perform | exclude | not needed | not
-        ordered |
-        not requested
-        """
-    )
-)
+#: Words for what an order comes on.
+ORDERS: Final = _words("order orders referral referrals request requests requisition prescription script")
 
 #: Cues of a result only when they stand right before the mention: "on a 3T magnet for ..." is none.
-LOOSE: Final = frozenset(
-    phrases(
-        """
-        after | following | from | given | on | per | see | since
-        """
-    )
-)
-
-#: "no scan on file" rules nothing out.
-KEPT: Final = frozenset(
-    phrases(
-        """
-        available | before | done | found | in chart | in pacs | in the past | on file | on pacs | performed |
-        previously |
-        to date
-        """
-    )
-)
+LOOSE: Final = _words("after following from given on per see since")
 
 #: Words before an "if" that make it a question put to the reader.
 DOUBT: Final = _words("unsure sure unclear advise advice determine decide ask asking know uncertain comment clarify see")
-
-NUMBERS: Final = _words("a one two three four five six seven eight nine ten twelve several few couple")
 
 #: Words of orders of which a misspelling is read as meant.
 SPELT: Final = _words(
@@ -304,8 +174,7 @@ UNOBTAINABLE: Final = _words(
 #: Words by which a condition leaves it to somebody instead.
 SOMEBODYS_CHOICE: Final = _words(
     """
-    radiologist radiologists radiology rad rads prefer prefers preferred think thinks feel feels deem deems deemed
-    appropriate
+    radiologist radiologists radiology rad rads prefer prefers preferred think thinks feel feels deem deems deemed appropriate
     needed necessary indicated helpful useful warranted required
     """
 )
@@ -313,10 +182,26 @@ SOMEBODYS_CHOICE: Final = _words(
 #: What an examination is said to have found, behind "with", a colon or a dash.
 FOUND: Final = _words(
     """
-    abnl abnormal abnormality absent atrophied atrophy avulsed compressed deviated discontinuous displaced edema
-    edematous
-    enhancing enlarged enlargement evidence flattened hyperintense hyperintensity increased intact mild moderate nl
-    normal no
+    abnl abnormal abnormality absent atrophied atrophy avulsed compressed deviated discontinuous displaced edema edematous
+    enhancing enlarged enlargement evidence flattened hyperintense hyperintensity increased intact mild moderate nl normal no
     preserved ruptured severe subtle swelling swollen thickened thickening torn
     """
 )
+
+#: Words that would undo or put off an examination, and forbidden ask for it ("do not cancel the SCAN", "not without").
+UNDOING: Final = _words(
+    """
+    cancel cancelled canceled cancelling canceling omit omitted omitting skip skipped skipping forget forgotten exclude
+    excluded remove removed drop dropped defer deferred deferring delay delayed delaying stop stopped postpone postponed
+    discontinue discontinued withhold withheld hold held neglect neglected overlook overlooked leave left substitute
+    substituted substituting substitution replace replaced replacing without wo o
+    """
+)
+FORBIDDING: Final = _words("not dont never no nor cannot cant shouldnt mustnt wont neednt incomplete insufficient inadequate")
+#: Words that may stand between the two.
+FORBIDDEN_BETWEEN: Final = _words(
+    "or and to be please ever simply just need perform do scan image complete proceed go run w the a this study exam"
+)
+
+#: Words that make what is to be done another order, or paperwork first.
+APART: Final = _words("separately separate authorized authorised preauthorized preauthorised precertified approved")

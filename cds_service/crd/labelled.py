@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from . import cue_words
 from .mentions import Scanned
 from .order_text import Role, Text
+from .recognition_table import Unlisted
 from .vocabulary import CompiledVocabulary, Tag
 from .words import plain
 
@@ -26,6 +27,12 @@ _EMPTY: Final = frozenset(
     procedure service generic entry
     """.split()  # noqa: SIM905  one line a reader can check
 )
+#: A billing code with what says in a note that it is one.
+_BILLED: Final = re.compile(
+    r"([^.;\n]{0,40})\b(?:bill(?:ed)? (?:as|under|with|to)|unlisted(?: code| procedure| cpt)*|cpt|hcpcs"
+    r"|(?:billing|procedure|charge) code)(?: ?code)?[ :#=]{1,3}([0-9]{5})\b"
+)
+_NOT_BILLED: Final = frozenset({"not", "dont", "no", "never", "without", "was", "were", "had"})
 _MODALITY_LABELS: Final = frozenset({"modality", "technique", "modalities", "modalidad", "modalitat", "modalite", "modalita"})
 _YEAR: Final = re.compile(r"\b(?:19|20)[0-9]{2}\b")
 _LINES: Final = 60
@@ -50,6 +57,17 @@ def named_by_label(texts: tuple[Text, ...], vocabulary: CompiledVocabulary) -> I
             if (label is not None or coded) and not past:  # a result is no order
                 start = label.end() if label is not None and len(folded) == len(line[:200]) else 0
                 yield Text(text.element, line[start:].strip(), Role.NAME)
+
+
+def billed_as(texts: Iterable[Text], vocabulary: CompiledVocabulary) -> Iterator[tuple[str, Unlisted]]:
+    """Yield the element and entry of each unlisted code that a note tells to bill ("bill as 76498")."""
+    for text in texts:
+        if text.role is not Role.INSTRUCTION or not any(code in text.words for code in vocabulary.unlisted):
+            continue
+        for match in _BILLED.finditer(plain(text.words)):
+            entry = vocabulary.unlisted.get(match.group(2))
+            if entry is not None and (_NOT_BILLED | cue_words.PAST).isdisjoint(match.group(1).replace("'", "").split()):
+                yield text.element, entry
 
 
 def is_about_modality(text: Text) -> bool:

@@ -13,40 +13,24 @@ from typing import Final
 
 import msgspec
 
-from . import clauses, neighbours
+from . import binding, clauses, forms, neighbours
 from .clauses import Part, Reading
 from .cues import Standing
+from .gaps import DASH
 from .order_text import Role, Text
-from .recognition_table import Abbreviation, Keyword, OtherService
+from .recognition_table import Abbreviation, Keyword, Other
 from .tagging import Tagged, part_of
 from .vocabulary import CompiledVocabulary, Tag
-from .words import DASH, Passage
+from .words import Passage
 
 #: Mentions of one text that are read; nobody names a procedure more often in one element.
 MAX_MENTIONS: Final = 40
 #: Names of catalogues whose scan is remembered, and characters of the longest of them.
 KNOWN_NAMES: Final = 512
 LONGEST_NAME: Final = 200
-#: Words that open an indication: what stands behind them is not what is ordered.
-_OPENERS: Final = frozenset(
-    {
-        "for",
-        "rule",
-        "r",
-        "evaluate",
-        "eval",
-        "assess",
-        "due",
-        "dx",
-        "indication",
-        "reason",
-        "hx",
-        "history",
-        "because",
-        "suspected",
-        "s",
-    }
-)
+
+
+_NONE: Final[frozenset[int]] = frozenset()
 
 
 class Mention(msgspec.Struct, frozen=True):
@@ -77,6 +61,7 @@ class Scanned(msgspec.Struct, frozen=True):
 
     ``seen``: the tags of all words together.
     ``turned`` quotes the words that look like the procedure and mean something else, each with the rule that says so.
+    ``dismissed`` are the places of words of the modality beside a mention that are over or ruled out, and of what is not ticked.
     """
 
     text: Text
@@ -85,8 +70,9 @@ class Scanned(msgspec.Struct, frozen=True):
     seen: int
     parts: list[Part]
     mentions: tuple[Mention, ...]
-    others: tuple[tuple[int, OtherService], ...]
+    others: tuple[tuple[int, Other], ...]
     turned: tuple[tuple[str, str], ...]
+    dismissed: frozenset[int]
 
     def of(self, text: Text) -> Scanned:
         """Return the same for another text of the same words and role."""
@@ -135,37 +121,31 @@ def _scanned(tagged: Tagged) -> Scanned:
         if entry is None or isinstance(entry, Abbreviation) or entry.with_modality == "yes":
             parts[first : last + 1] = [Part.MENTION] * (last - first + 1)
     found = []
+    dismissed = forms.not_ticked(tagged.passage, parts) if tagged.passage.boxed else []
     for first, last, foreign, entry in spans:
         bounds = tagged.passage.sentence(first)
-        here = bool(tagged.seen & Tag.MODALITY) and any(tags & Tag.MODALITY for tags in tagged.tags[bounds[0] : bounds[1] + 1])
-        if isinstance(entry, Keyword) and here:
-            here = _modality_binds(tagged, first, last)
+        bound = binding.bind(tagged, first, last, entry, bounds, parts)
+        dismissed += bound.dismissed
         end = last
         if isinstance(entry, Keyword) and last + 1 < len(parts) and tagged.tags[last + 1] & Tag.MODALITY:
             end += tagged.passage.breaks[last + 1] <= DASH  # "... nerve MRI": the cues stand behind both
         reading = clauses.read(tagged.passage, first, end, parts)
         if reading.standing in (Standing.HISTORY, Standing.DATED) and clauses.asks_again(tagged.passage, last, parts):
             reading = Reading(Standing.REPEAT, "")
-        found.append(Mention(tagged.text, tagged.passage, first, last, bounds, entry, foreign, here, reading))
+        if bound.shared is not None and reading.standing is Standing.REQUEST:
+            reading = bound.shared
+        found.append(Mention(tagged.text, tagged.passage, first, last, bounds, entry, foreign, bound.here, reading))
     return Scanned(
-        tagged.text, tagged.passage, tagged.tags, tagged.seen, parts, tuple(found), tuple(tagged.others), tuple(tagged.turned)
+        tagged.text,
+        tagged.passage,
+        tagged.tags,
+        tagged.seen,
+        parts,
+        tuple(found),
+        tuple(tagged.others),
+        tuple(tagged.turned),
+        frozenset(dismissed) if dismissed else _NONE,
     )
-
-
-def _modality_binds(tagged: Tagged, first: int, last: int) -> bool:
-    """Tell whether a word of the modality stands with a key word, and not before an indication ("MRI knee for ...")."""
-    bounds = tagged.passage.sentence(first)
-    for place in range(last + 1, min(bounds[1], last + 6) + 1):
-        if tagged.tags[place] & Tag.MODALITY:
-            return True
-        if tagged.passage.words[place] in _OPENERS:
-            break
-    for place in range(first - 1, bounds[0] - 1, -1):
-        if tagged.tags[place] & Tag.MODALITY:
-            return True
-        if tagged.passage.words[place] in _OPENERS:
-            return False
-    return False
 
 
 def scan(text: Text, vocabulary: CompiledVocabulary) -> Scanned:

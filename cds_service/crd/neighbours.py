@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from .gaps import COLON, COMMA, DASH, LIGHT, PAREN, QUESTION, SLASH
 from .order_text import NAMING, Role
-from .recognition_table import Abbreviation, Keyword
+from .recognition_table import Abbreviation, Keyword, OtherExam, OtherService
 from .tagging import Tagged
 from .vocabulary import Tag
-from .words import COLON, COMMA, DASH, PAREN, QUESTION, SLASH
 
 #: Words between "images of" and what is to be imaged.
 AIM: Final = 3
@@ -32,7 +32,7 @@ def turns(tagged: Tagged, first: int, last: int) -> str | None:
     """Return the rule under which the neighbours of a name give it another meaning, None where they do not."""
     breaks, tags, words = tagged.passage.breaks, tagged.tags, tagged.passage.words
     for place in range(max(0, first - 2), min(last + 2, len(tags))):
-        if tags[place] & Tag.MODALITY:
+        if tags[place] & Tag.MODALITY and not _is_parted(breaks, place, first, last):
             return None
     if tagged.seen & Tag.TURNS_NEARBY and _turned_nearby(tagged, first):
         return "N3"
@@ -42,17 +42,25 @@ def turns(tagged: Tagged, first: int, last: int) -> str | None:
         return "N3"
     for index in range(max(0, first - 2), min(len(tags), last + 3) if tagged.other_at else 0):
         other = tagged.other_at.get(index)
-        if other is None:
+        if not isinstance(other, OtherService) or other.rule not in ("N3", "N4"):
             continue
         near_before = 0 < first - index <= 2 and max(breaks[index + 1 : first + 1]) <= SLASH
         near_after = 0 < index - last <= 2 and max(breaks[last + 1 : index + 1]) <= (PAREN if index == last + 1 else SLASH)
         beside = words[index + (1 if near_before else -1)]
-        joined = abs(index - (first if near_before else last)) == 1 or beside in (
-            "and", "und", "y", "et", "e", "plus", "mit", "with",
-        )  # fmt: skip
-        if (near_before or near_after) and joined and other.rule in ("N3", "N4"):
+        joined = (
+            abs(index - (first if near_before else last)) == 1
+            or beside in ("and", "und", "y", "et", "e", "plus", "mit", "with")
+            or (near_before and bool(tags[first - 1] & Tag.OTHER_SERVICE))  # "nerve conduction / ..."
+        )
+        if (near_before or near_after) and joined:
             return other.rule
     return None
+
+
+def _is_parted(breaks: list[int], place: int, first: int, last: int) -> bool:
+    """Tell whether a comma parts the modality from the name ("EMG und Neurographie, MRT ..."); a bracket does not."""
+    between = breaks[place + 1 : first + 1] if place < first else breaks[last + 1 : place + 1]
+    return any(each == COMMA or each > PAREN for each in between)
 
 
 def _turned_nearby(tagged: Tagged, first: int) -> bool:
@@ -63,6 +71,7 @@ def _turned_nearby(tagged: Tagged, first: int) -> bool:
 
 
 def widen(tagged: Tagged, first: int, last: int) -> tuple[int, int]:
+    """Return the span of the name at words ``first`` to ``last`` with the words of the modality beside it, ends inclusive."""
     breaks, tags, words = tagged.passage.breaks, tagged.tags, tagged.passage.words
     while (
         first > 0
@@ -82,6 +91,7 @@ def widen(tagged: Tagged, first: int, last: int) -> tuple[int, int]:
 
 
 def _beside(tagged: Tagged, first: int, last: int, words: tuple[str, ...], before: bool) -> bool:
+    """Tell whether one of ``words`` stands right ``before`` words ``first`` to ``last``, or else right behind them."""
     table = tagged.vocabulary.neighbours.get(words)
     if table is None:
         return False
@@ -92,10 +102,11 @@ def _beside(tagged: Tagged, first: int, last: int, words: tuple[str, ...], befor
 
 
 def is_key(tagged: Tagged, first: int, last: int, entry: Keyword) -> bool:
+    """Tell whether the key word at words ``first`` to ``last`` names an examination: no diagnosis, no other procedure."""
     if _beside(tagged, first, last, entry.not_after, True) or _beside(tagged, first, last, entry.not_before, False):
         return False
     if entry.with_modality == "possibly" and any(
-        other.where == "name-unless-unlisted" for _, other in tagged.others[:MAX_OTHERS]
+        isinstance(other, OtherExam) and other.where == "name-unless-unlisted" for _, other in tagged.others[:MAX_OTHERS]
     ):
         return False  # in a region without the nerves in question the key word means something else
     behind = last + 1
@@ -121,6 +132,8 @@ def is_exam(tagged: Tagged, first: int, last: int, entry: Abbreviation) -> bool:
     following = words[behind] if strong <= COLON else ""
     if following and any(c.isdigit() for c in following) and not tags[behind] & (Tag.SUPPORT | Tag.SITE):
         return False
+    if strong <= COLON and _is_number(tagged, behind):
+        return False
     if _beside(tagged, first, last, entry.carriers, False) and strong < COMMA and _leads_on(tagged, behind):
         return True
     site_behind = bool(following) and bool(tags[behind] & (Tag.SITE | Tag.SUPPORT))
@@ -142,6 +155,21 @@ def is_exam(tagged: Tagged, first: int, last: int, entry: Abbreviation) -> bool:
     if site_behind and strong <= SLASH:
         return not any(len(word) > 4 and any(c.isdigit() for c in word) for word in words[behind : behind + 4])
     return site_before and strong >= COMMA and not any(c.isdigit() for c in following)
+
+
+def _is_number(tagged: Tagged, index: int) -> bool:
+    """Tell whether a number of at least three digits with letters before it starts at word ``index`` ("A-4471", "UAB 55213")."""
+    words, tags = tagged.passage.words, tagged.tags
+    for behind in range(index + 1, min(index + 3, len(words))):
+        letters = words[behind - 1]
+        if len(letters) > 3 or not letters.isalpha() or tagged.passage.breaks[behind] > LIGHT:
+            return False
+        means_something = tags[behind - 1] & (Tag.SITE | Tag.SUPPORT) or (len(letters) > 1 and tags[behind - 1] & Tag.GENERIC)
+        if means_something and tagged.passage.gap_before(behind) == " ":  # "... LS 3T", "... CPT 76498"
+            return False
+        if words[behind].isdigit():
+            return len(words[behind]) >= 3
+    return False
 
 
 def _labelled(tagged: Tagged, first: int, entry: Abbreviation) -> bool:

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from typing import Generic, TypeVar
 
-from .words import DASH, Passage, plain_words
+from .gaps import DASH
+from .words import Passage, plain_words
 
 T = TypeVar("T")
+
+
+def listed(table: str) -> tuple[str, ...]:
+    """Return the phrases of a table, in which "|" parts one from the next."""
+    return tuple(" ".join(phrase.split()) for phrase in table.split("|"))
 
 
 class PhraseTable(Generic[T]):

@@ -11,7 +11,9 @@ from typing import Final, NamedTuple
 
 from . import cue_words, cues
 from .cues import Standing
-from .words import COLON, COMMA, DASH, PAREN, QUESTION, SLASH, Passage
+from .forbidding import forbids, keeps
+from .gaps import COLON, COMMA, DASH, PAREN, QUESTION, SLASH
+from .words import Passage
 
 
 class Part(enum.IntEnum):
@@ -25,6 +27,7 @@ class Part(enum.IntEnum):
 
 
 _REACH: Final = 14  # words that a cue reaches at most
+_UNDONE: Final = (Standing.NEGATED, Standing.PLAN)
 #: The words that can end a cue before the mention, or what looks like one: any other is looked up in no table.
 _ENDS: Final = cues.NO_CUE.last_words | cues.BEFORE.last_words | cues.HAD.last_words
 
@@ -63,8 +66,12 @@ def walk_before(passage: Passage, first: int, parts: Sequence[int]) -> Walk:
                 here = [(had[0][0], Standing.HISTORY)]
             if here:
                 length, standing = here[0]
+                if keeps(passage, index - length + 1, index):
+                    break
                 phrase = passage.quote(index - length + 1, index)
-                if not _reaches(passage, index - length, way, standing, phrase, bool(had), parts):
+                if _lacks_no_more(passage, index) or not _reaches(
+                    passage, index - length, way, standing, phrase, bool(had), parts
+                ):
                     break
                 found.append((standing, phrase))
                 strong = passage.breaks[index - length + 1]
@@ -128,6 +135,14 @@ def _reaches(passage: Passage, beyond: int, way: _Way, standing: Standing, phras
     return not (participle and _speaks_of_another(parts, beyond))
 
 
+def _lacks_no_more(passage: Passage, index: int) -> bool:
+    """Tell "X-ray w/o + SCAN", where the contrast went unsaid, at the last word of its "w/o"."""
+    if passage.words[index] not in ("o", "wo", "without"):
+        return False
+    gap = passage.gap_after(index)
+    return "+" in gap or "&" in gap or passage.words[index + 1] in ("and", "plus", "und", "et", "y")
+
+
 def _prefers_to(passage: Passage, index: int, parts: Sequence[int]) -> bool:
     """Tell "prefers X-ray to a SCAN" at its "to"."""
     words = passage.words
@@ -160,6 +175,14 @@ def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
         if word in cues.AFTER.first_words:
             for length, standing in cues.AFTER.starting(passage, index):
                 phrase = passage.quote(index, index + length - 1)
+                end = index + length - 1
+                if standing in _UNDONE and forbids(passage, index, end):
+                    return Walk(((Standing.REQUEST, phrase),))  # "... should not be delayed"
+                if standing in _UNDONE and keeps(passage, index, end):
+                    closes = end + 1 >= len(words) or breaks[end + 1] >= COMMA
+                    return Walk(((Standing.REQUEST, phrase),) if closes else ())  # "do not skip", not "do not skip meals"
+                if standing is Standing.REQUEST and (apart := _set_apart(passage, end)) is not None:
+                    return Walk((apart,))
                 if _binds_back(passage, _Behind(index, length, to_be, attribute, far), standing, parts):
                     return Walk(((standing, phrase),))
         if index + 2 < len(words) and words[index + 2] == "ago" and words[index + 1] in cue_words.UNITS:
@@ -182,6 +205,17 @@ def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
     return Walk(((Standing.HISTORY, past),) if past else ())
 
 
+def _set_apart(passage: Passage, last: int) -> tuple[Standing, str] | None:
+    """Return the cue behind "must be" and the like, word ``last`` its "be", that makes another order of it or cancels it."""
+    if passage.words[last] != "be" or last + 1 >= len(passage.words):
+        return None
+    for length, standing in cues.AFTER.starting(passage, last + 1):
+        elsewhere = standing is Standing.ELSEWHERE and passage.words[last + length] in cue_words.APART
+        if elsewhere or standing is Standing.NEGATED:
+            return standing, passage.quote(last + 1, last + length)
+    return None
+
+
 class _Behind(NamedTuple):
     """A cue found behind the mention, and what the walk to it crossed."""
 
@@ -197,6 +231,12 @@ def _binds_back(passage: Passage, cue: _Behind, standing: Standing, parts: Seque
     word = passage.words[cue.place]
     after = cue.place + cue.length
     ends = after >= len(passage.words) or passage.breaks[after] >= COMMA
+    if word == "images" and passage.words[after : after + 1] == ["of"] and Part.SITE in parts[after + 1 : after + 4]:
+        return False  # "SCAN images of the left arm" are to be made
+    if standing is Standing.NEGATED and passage.words[after - 1] in ("do", "perform"):
+        return ends or passage.words[after] in ("it", "this", "now", "today")  # not "SCAN, do not perform the X-ray"
+    if word in ("void", "voided", "inactive"):  # "SCAN, void", not "SCAN of the pelvis after void"
+        return ends and cue.far
     if standing is Standing.HISTORY:
         return _says_past(passage, cue, ends, parts)
     if standing in (Standing.DISCRETION, Standing.PLAN) and cue.attribute:

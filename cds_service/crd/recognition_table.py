@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -17,6 +17,13 @@ from .words import plain
 Words = tuple[str, ...]
 #: "abc", "n*ogr" (a word that begins with n and holds ogr), "al n." (a word ending in al, then n.).
 _TRIGGER: Final = re.compile(r"[a-z0-9]+(?:\*[a-z0-9]+|[ .,a-z0-9]*)|[ .,]*[a-z0-9]+[ .,]*")
+
+
+#: The recognition rules that an answer can cite.
+Rule = Literal[
+    "D1", "D2", "D3", "D4", "D5", "M1", "M2", "M3", "M4", "M5", "M6", "M7", "M8", "M9", "P1", "P2", "P3", "P4", "P5", "P6",
+    "N1", "N2", "N3", "N4", "N5", "N6", "N7", "N8", "N9", "N10",
+]  # fmt: skip
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -78,33 +85,53 @@ class Keyword(_Table, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """
 
     words: Words
-    with_modality: str
-    alone: str
-    rule: str
-    rule_alone: str = ""
+    with_modality: Literal["yes", "possibly"]
+    alone: Literal["possibly", "no"]
+    rule: Rule
+    rule_alone: Rule | Literal[""] = ""
     not_before: Words = ()
     not_after: Words = ()
-    where: str = "anywhere"  # or "name": counts only where the exam is named
+    where: Literal["anywhere", "name"] = "anywhere"  # "name": counts only where the exam is named
     aimed_by: Words = ()  # then counts in a note too behind one of these ("images of"), at most AIM words before
 
 
 class OtherService(_Table, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Words that say that something else is ordered, and the rule to cite. ``codes`` as in Modality."""
+    """Words, codes (as in Modality) and categories that say that something else than the modality is ordered.
 
-    rule: str
+    ``rule`` is cited, and says what else: beside a name, words of N3 and N4 give it their meaning; a note that asks for a
+    procedure of D3 says what an unlisted code is for; N10 is a referral or paperwork. ``performs``: a referral that, addressed
+    to the modality's department, asks it to perform the procedure.
+    """
+
+    rule: Literal["D3", "N3", "N4", "N10"]
     label: str
     words: Words = ()
     codes: Words = ()
     categories: Words = ()
-    performs: bool = False  # a referral: addressed to the modality's department it asks to perform the procedure
-    where: str = "anywhere"  # examinations only: "name", or "name-unless-unlisted" where no word of unlisted_words stands by
+    performs: bool = False
+
+
+class OtherExam(_Table, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Words that name another examination of the same modality (rule N9).
+
+    ``where``: "anywhere"; "name" if they say so only in the name of an order, not in a note; "name-unless-unlisted" if they
+    then say nothing beside one of ``unlisted_words`` either.
+    """
+
+    label: str
+    words: Words
+    where: Literal["anywhere", "name", "name-unless-unlisted"] = "anywhere"
+
+
+#: What says that something else is ordered.
+Other = OtherService | OtherExam
 
 
 class Unlisted(_Table, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A billing code under which the procedure may be ordered. ``fixes_modality``: the code itself says the modality."""
 
     code: str
-    rule: str
+    rule: Rule
     label: str
     fixes_modality: bool
 
@@ -139,7 +166,7 @@ class Vocabulary(_Table, frozen=True, forbid_unknown_fields=True, kw_only=True):
     unlisted_words: Words = ()
     referral_to_modality: Words = ()
     other_services: tuple[OtherService, ...] = ()
-    other_exams: tuple[OtherService, ...] = ()
+    other_exams: tuple[OtherExam, ...] = ()
     unlisted: tuple[Unlisted, ...] = ()
     technique_codes: tuple[TechniqueCode, ...] = ()
     systems: tuple[CodeSystem, ...] = ()
@@ -152,14 +179,6 @@ class Vocabulary(_Table, frozen=True, forbid_unknown_fields=True, kw_only=True):
                     raise ValueError(f"{place}: {word!r} holds no letter or digit: write a word or take the entry out")
         _check_triggers(self)
         _check_codes(self)
-        for index, keyword in enumerate(self.keywords):
-            if keyword.with_modality not in ("yes", "possibly") or keyword.alone not in ("possibly", "no"):
-                raise ValueError(f'keywords[{index}]: with_modality must be "yes" or "possibly", alone "possibly" or "no"')
-            if keyword.where not in ("anywhere", "name"):
-                raise ValueError(f'keywords[{index}].where: {keyword.where!r} is unknown: write "anywhere" or "name"')
-        for index, exam in enumerate(self.other_exams):
-            if exam.where not in ("anywhere", "name", "name-unless-unlisted"):
-                raise ValueError(f'other_exams[{index}].where: {exam.where!r} is unknown: write "anywhere" or "name"')
 
 
 def _all_words(v: Vocabulary) -> Iterator[tuple[str, Words]]:
@@ -206,7 +225,7 @@ def _check_triggers(v: Vocabulary) -> None:
 def _check_codes(v: Vocabulary) -> None:
     names = {system.name for system in v.systems}
     places: list[tuple[str, Words]] = [("modality.codes", v.modality.codes)]
-    places += [(f"other_services[{i}].codes", service.codes) for i, service in enumerate(v.other_services + v.other_exams)]
+    places += [(f"other_services[{i}].codes", service.codes) for i, service in enumerate(v.other_services)]
     places += [("technique_codes", (entry.code, *entry.beside)) for entry in v.technique_codes]
     places += [("unlisted", (entry.code,)) for entry in v.unlisted]
     for place, codes in places:

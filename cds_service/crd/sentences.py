@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-from . import cue_words, cues
+from . import cue_words, cues, forms
 from .cues import Standing
+from .gaps import COLON, COMMA, DASH, QUESTION
 from .reach import Part
-from .words import COLON, COMMA, DASH, QUESTION, SIGHT, Passage, bare_words
-
-
-class Reading(NamedTuple):
-    """A mention's standing, and the words of the clause that said so ("" where the mention stands bare)."""
-
-    standing: Standing
-    cue: str
+from .reading import Reading
+from .words import SIGHT, Passage
 
 
 def answer_to(passage: Passage, last: int) -> bool | None:
     """Return what a question or label ending in the mention is answered with; None where it is none or has no answer."""
     index = last + 1
     while index < len(passage.words) and index - last <= 8:
+        if passage.boxed and forms.answers(passage, index):
+            return forms.answered(passage, index)
         if passage.breaks[index] == DASH and passage.words[index] == "no" and passage.sentence(index)[1] == index:
             return False
         if passage.breaks[index] in (QUESTION, COLON):
@@ -38,7 +35,6 @@ def answer_to(passage: Passage, last: int) -> bool | None:
 
 def label_of(passage: Passage, first: int, start: int) -> str:
     """Return the label of the sentence that starts at word ``start``: what its last colon ends, or the question before it."""
-    colon = None
     if COLON in passage.breaks[start + 1 : first + 1]:
         colon = next(index for index in range(first, start, -1) if passage.breaks[index] == COLON)
     else:
@@ -62,7 +58,7 @@ def conditioned(passage: Passage, first: int, last: int, bounds: tuple[int, int]
         word in ("sequences", "sequence", "protocol") for word in words[last + 1 : last + 3]
     )
     for index in range(first - 1, max(start, first - 25) - 1, -1):
-        if words[index] in ("but", "please") and index < first - 1 and words[index] == "but":
+        if words[index] == "but" and index < first - 1:
             break
         supposed = words[index] == "should" and index == start and parts[index + 1] == Part.EXAM  # "should the X-ray be normal"
         reflexive = words[index] in ("si", "se") and words[index + 1] in cue_words.REFLEXIVE  # "si richiede uno SCAN"
@@ -110,18 +106,23 @@ def alternative(passage: Passage, first: int, last: int, bounds: tuple[int, int]
     if _OR.isdisjoint(words[start:end]):
         return ""
     for index in range(first - 1, start - 1, -1):
-        if words[index] in _OR and _names_exam(parts, start, index):
+        if _is_or(words, index) and _names_exam(parts, start, index):
             return words[index]
         if parts[index] in (Part.EXAM, Part.MENTION) or (parts[index] == Part.CONTENT and words[index] not in cue_words.BINDING):
             break
     for index in range(last + 1, end):
-        if words[index] in _OR and words[index - 1] not in ("with", "w"):
+        if _is_or(words, index):
             tail = [Part.EXAM if words[i] in cue_words.PLAIN else parts[i] for i in range(index + 1, min(end, index + 7) + 1)]
             if tail and Part.EXAM in tail and Part.MENTION not in tail[: tail.index(Part.EXAM)]:
                 return words[index]
         if parts[index] in (Part.EXAM, Part.MENTION) or words[index] in ("if", "but", "please", "negative", "fails"):
             break
     return ""
+
+
+def _is_or(words: Sequence[str], index: int) -> bool:
+    """Tell an "or" between examinations from "with or without" and from the end of "w/o", which reads like a Spanish "or"."""
+    return words[index] in _OR and not (index > 0 and words[index - 1] in ("with", "w"))
 
 
 def _slashed(passage: Passage, first: int, last: int, bounds: tuple[int, int], parts: Sequence[int]) -> str:
@@ -235,61 +236,3 @@ def left_open(passage: Passage, bounds: tuple[int, int], parts: Sequence[int]) -
             if Part.ATTRIBUTE not in parts[max(bounds[0], index - 4) : index]:
                 return Reading(Standing.DISCRETION, passage.quote(index, index + length - 1))
     return None
-
-
-def may_downgrade(text: str) -> bool:
-    """Look cheaply at a text; False means that ``downgrades`` finds nothing in it."""
-    return not _DOWNGRADING.isdisjoint(bare_words(text))
-
-
-def downgrades(passage: Passage, parts: Sequence[int]) -> str:
-    """Return the words that order the ordinary examination in place of a special one ("routine protocol only"), else ""."""
-    words = passage.words
-    for index, word in enumerate(words):
-        if word in cues.WRONG.first_words and cues.WRONG.starting(passage, index):
-            first, last = passage.sentence(index)
-            if (cue_words.NO_ORDER | cue_words.PAST).isdisjoint(words[first:index]):
-                return passage.quote(first, last)
-        if word not in cue_words.PLAIN and word not in cue_words.CHANGES:
-            continue
-        first, last = passage.sentence(index)
-        if not cue_words.NO_ORDER.isdisjoint(words[max(first, index - 4) : index]):
-            continue
-        if word in cue_words.CHANGES:
-            tail = parts[index + 2 : index + 7]
-            if words[index + 1 : index + 2] == ["to"] and Part.EXAM in tail[:2] and Part.MENTION not in tail:
-                return "" if _is_fallback(words[first : last + 1]) else passage.quote(first, last)
-            continue
-        near = range(index + 1, min(last, index + 5) + 1)
-        if not any(parts[place] == Part.EXAM or words[place] in _FORMS for place in near):
-            continue
-        if _falls_short(words[index : last + 1]):
-            continue
-        suffices = words[max(first, index - 3) : min(last, index + 8) + 1]
-        if not cue_words.SUFFICES.isdisjoint(suffices) or not cue_words.CHANGES.isdisjoint(words[max(first, index - 5) : index]):
-            return "" if _is_fallback(words[first : last + 1]) else passage.quote(first, last)
-    return ""
-
-
-def _falls_short(tail: Sequence[str]) -> bool:
-    """Tell "a plain X-ray alone will not do"."""
-    return any(
-        (
-            word in ("wont", "insufficient", "inadequate", "doesnt")
-            or (word == "not" and tail[index - 1] in ("will", "is", "does", "would"))
-        )
-        for index, word in enumerate(tail)
-    )
-
-
-def _is_fallback(sentence: Sequence[str]) -> bool:
-    """Tell whether a sentence says what to do where the thing cannot be had ("plain X-ray if denied"): the request stands."""
-    opens = next((index for index, word in enumerate(sentence) if word in cue_words.OPENS), None)
-    if opens is None or not cue_words.SOMEBODYS_CHOICE.isdisjoint(sentence):
-        return False
-    return not cue_words.UNOBTAINABLE.isdisjoint(sentence[opens:])
-
-
-_FORMS: Final = frozenset({"protocol", "sequences", "exam", "study", "imaging"})
-#: The words with which a downgrade can begin.
-_DOWNGRADING: Final = cue_words.PLAIN | cue_words.CHANGES | cues.WRONG.first_words

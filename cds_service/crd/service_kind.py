@@ -7,54 +7,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
+from .labelled import billed_as
 from .mentions import Scanned
-from .order_text import Code, OrderText, Role, Text
-from .recognition_table import OtherService, Unlisted
+from .order_codes import find_unlisted, read_codes, said_by_codes
+from .order_text import OrderText, Role, Text
+from .recognition_table import Other, OtherExam, OtherService, Unlisted
 from .vocabulary import CompiledVocabulary, Tag
 from .words import plain
 
-_CODE: Final = re.compile(
-    r"(?:cpt|hcpcs|ama)?(?:[ -]?4)?[ :#()-]{0,3}([0-9]{5})(?:[a-z]{2})?(?:[ ,;:/_.()-]{1,3}[0-9a-z]{2}){0,5}[ ,;.)]?"
-)
-_DIGIT: Final = re.compile(r"[0-9]")
 _NO_WORD: Final = re.compile(r"[^a-z0-9]+")
 _OPENERS: Final = frozenset({"for", "due", "dx", "indication", "reason", "history", "hx", "status"})
+#: Words of a name that say nothing of what is ordered.
 _SAYS_NOTHING: Final = frozenset(
-    {
-        "procedure",
-        "procedures",
-        "proc",
-        "unlisted",
-        "see",
-        "comment",
-        "comments",
-        "detail",
-        "details",
-        "note",
-        "notes",
-        "other",
-        "misc",
-        "special",
-        "order",
-        "below",
-    }
+    """
+    procedure procedures proc unlisted see comment comments detail details note notes other misc special order below
+    """.split()  # noqa: SIM905  one line a reader can check
 )
-_PROCEDURE_ENDINGS: Final = (
-    "gram",
-    "graphy",
-    "scopy",
-    "tomy",
-    "plasty",
-    "ectomy",
-    "metry",
-    "desis",
-    "centesis",
-    "therapy",
-    "ation",
+_PROCEDURE_ENDINGS: Final = tuple(
+    """
+    gram graphy scopy tomy plasty ectomy metry desis centesis therapy ation
+    """.split()  # noqa: SIM905  one line a reader can check
 )
 
 
@@ -76,25 +52,20 @@ class Kind(msgspec.Struct, frozen=True):
     to_department: bool
     unlisted: Unlisted | None
     unlisted_element: str
-    named_otherwise: OtherService | None
+    named_otherwise: Other | None
     named_element: str
     ordinary: bool
-
-
-def bare_code(code: str) -> str:
-    """Return the five digits of a procedure code written with a label or modifiers ("CPT 76498-26"), else the code folded."""
-    folded = plain(code)
-    match = _CODE.fullmatch(folded) if len(folded) >= 5 else None
-    return match.group(1) if match else folded
 
 
 def _first_decisive(scanned: Scanned) -> OtherService | bool | None:
     """Return the first service that a name names: True for the modality, an entry for another, None where it names none."""
     if not scanned.has(Tag.MODALITY | Tag.NAME | Tag.OTHER_SERVICE):
         return None
-    others = dict(reversed(scanned.others))
+    others = {index: entry for index, entry in reversed(scanned.others) if isinstance(entry, OtherService)}
     opened = False
     for index, tags in enumerate(scanned.tags):
+        if scanned.dismissed and index in scanned.dismissed:
+            continue
         if tags & (Tag.MODALITY | Tag.NAME):
             if tags & Tag.MODALITY or any(m.first <= index <= m.last and m.modality_here for m in scanned.mentions):
                 return True
@@ -107,10 +78,10 @@ def _first_decisive(scanned: Scanned) -> OtherService | bool | None:
     return None
 
 
-def _guided(scanned: Scanned, vocabulary: CompiledVocabulary) -> OtherService | None:
+def _guided(scanned: Scanned) -> OtherService | None:
     """Return the operation that "guided" or "under guidance" makes of an examination's name."""
     if scanned.others and ("guided" in scanned.passage.words or "guidance" in scanned.passage.words):
-        return next((entry for _, entry in scanned.others if entry.rule == "D3"), None)
+        return next((entry for _, entry in scanned.others if isinstance(entry, OtherService) and entry.rule == "D3"), None)
     return None
 
 
@@ -122,21 +93,23 @@ def classify(order: OrderText, names: tuple[Scanned, ...], vocabulary: CompiledV
     for scanned in names:
         if scanned.text.role is Role.CATEGORY or (scanned.text.role is Role.DETAIL and other is not None):
             continue
-        decisive = _guided(scanned, vocabulary) or _first_decisive(scanned)
+        decisive = _guided(scanned) or _first_decisive(scanned)
         if isinstance(decisive, OtherService):
             if other is None and scanned.text.role is not Role.DETAIL:
                 other, other_element = decisive, scanned.text.element
         elif decisive:
             modality_text = True
-    codes = _read_codes(order, vocabulary)
+    codes = read_codes(order, vocabulary)
     categories = _category_words(order)
-    modality_code, other_code, code_element = _codes(codes, vocabulary)
+    modality_code, other_code, code_element = said_by_codes(codes, vocabulary)
     if other is None and other_code is not None and not modality_code:
         other, other_element = other_code, code_element
-    unlisted, unlisted_element = _unlisted(codes, names, vocabulary)
+    unlisted, unlisted_element = find_unlisted(codes, names, vocabulary)
+    if unlisted is None and other is None and all(_says_nothing(scanned) for scanned in names if scanned.text.role is Role.NAME):
+        unlisted_element, unlisted = next(billed_as(order.texts, vocabulary), ("", None))
     if other is None and not modality_text and not modality_code and unlisted is None:
         other, other_element = _other_category(categories, vocabulary)
-    named, named_element, ordinary = _named_otherwise(names, unlisted, vocabulary)
+    named, named_element, ordinary = _named_otherwise(names, unlisted)
     return Kind(
         other=other,
         other_element=other_element,
@@ -167,76 +140,14 @@ def performed_by_department(texts: Iterable[Text], vocabulary: CompiledVocabular
     return any(word in performer for performer in performers for word in vocabulary.departments)
 
 
-class _ReadCode(NamedTuple):
-    """A code that can say what is ordered: the name here of its system, as ``system_name`` tells it, and its ``bare_code``."""
-
-    code: Code
-    system: str | None
-    digits: str
-
-
-def _read_codes(order: OrderText, vocabulary: CompiledVocabulary) -> list[_ReadCode]:
-    return [
-        _ReadCode(code, vocabulary.system_name(code.system), bare_code(code.code))
-        for code in order.codes
-        if code.role in (Role.NAME, Role.BILLING, Role.DETAIL, Role.INSTRUCTION)
-    ]
-
-
-def _codes(codes: list[_ReadCode], vocabulary: CompiledVocabulary) -> tuple[bool, OtherService | None, str]:
-    """Return whether a code says the modality, and the entry of a code of another service with its element."""
-    modality = False
-    other: OtherService | None = None
-    element = ""
-    for code, system, digits in codes:
-        if system is None:
-            continue
-        name = system or "CPT"
-        if vocabulary.modality_codes.holds(name, digits):
-            modality = True
-        elif code.role is Role.NAME and other is None:
-            found = next((entry for ranges, entry in vocabulary.other_codes if ranges.holds(name, digits)), None)
-            if found is not None:
-                other, element = found, code.element
-    return modality, other, element
-
-
-def _is_unlisted(read: _ReadCode, vocabulary: CompiledVocabulary, names: tuple[Scanned, ...]) -> Unlisted | None:
-    entry = vocabulary.unlisted.get(read.digits)
-    if entry is None:
-        return None
-    if read.system == "" or read.system == entry.code.partition(" ")[0]:
-        return entry
-    generic = any(
-        scanned.text.role is Role.NAME and scanned.has(Tag.UNLISTED | Tag.MODALITY) and not scanned.has(Tag.OTHER_EXAM)
-        for scanned in names
-    )
-    return entry if read.system is None and generic else None
-
-
-def _unlisted(codes: list[_ReadCode], names: tuple[Scanned, ...], vocabulary: CompiledVocabulary) -> tuple[Unlisted | None, str]:
-    """Find the unlisted code of an order: as a coding, as the only billing option, or typed as text."""
-    billed = all(vocabulary.unlisted.get(read.digits) is not None for read in codes if read.code.role is Role.BILLING)
-    for read in codes:
-        if billed or read.code.role is not Role.BILLING:
-            entry = _is_unlisted(read, vocabulary, names)
-            if entry is not None:
-                return entry, read.code.element
-    for scanned in names:
-        if not _DIGIT.search(scanned.passage.folded):
-            continue
-        words, tags = scanned.passage.words, scanned.tags
-        for index, word in enumerate(words):
-            entry = vocabulary.unlisted.get(bare_code(word)) if word[-5:].isdigit() else None
-            if entry is None:
-                continue
-            labelled = (index > 0 and words[index - 1] in ("cpt", "hcpcs", "code", "cpt4", "4")) or not word.isdigit()
-            if labelled or scanned.has(Tag.UNLISTED) or all(t or w.isdigit() for t, w in zip(tags, words, strict=True)):
-                return entry, scanned.text.element
-    return None, ""
+def _says_nothing(scanned: Scanned) -> bool:
+    """Tell whether a name says at most the modality, so that a code in a note says more ("MRI", "Miscellaneous order")."""
+    nothing = Tag.GENERIC | Tag.UNSPECIFIED | Tag.UNLISTED | Tag.MODALITY | Tag.SUPPORT
+    return all(tags & nothing or word in _SAYS_NOTHING for word, tags in zip(scanned.passage.words, scanned.tags, strict=True))
 
 
 def _other_category(categories: list[tuple[str, str]], vocabulary: CompiledVocabulary) -> tuple[OtherService | None, str]:
+    """Return the other service that a category names, with its element; None and "" where there is none."""
     for element, words in categories:
         entry = vocabulary.other_categories.get(words)
         if entry is not None:
@@ -245,27 +156,27 @@ def _other_category(categories: list[tuple[str, str]], vocabulary: CompiledVocab
 
 
 def _category_words(order: OrderText) -> list[tuple[str, str]]:
+    """Return the element and the folded words or code of each category."""
     found = [(text.element, plain(text.words).strip()) for text in order.texts if text.role is Role.CATEGORY]
     return found + [(code.element, plain(code.code)) for code in order.codes if code.role is Role.CATEGORY]
 
 
 def _category(categories: list[tuple[str, str]], vocabulary: CompiledVocabulary) -> bool:
+    """Tell whether a category is the modality's, or holds it among its words."""
     for _, words in categories:
         if words in vocabulary.categories or not vocabulary.categories.isdisjoint(_NO_WORD.split(words[:80])):
             return True
     return False
 
 
-def _named_otherwise(
-    names: tuple[Scanned, ...], unlisted: Unlisted | None, vocabulary: CompiledVocabulary
-) -> tuple[OtherService | None, str, bool]:
+def _named_otherwise(names: tuple[Scanned, ...], unlisted: Unlisted | None) -> tuple[Other | None, str, bool]:
     """Return the entry and element of a name that names another procedure; True last where it is an ordinary examination."""
     says_unlisted = any(scanned.has(Tag.UNLISTED) for scanned in names)
     for scanned in names:
         if scanned.text.role is Role.CATEGORY:
             continue
         for _, entry in scanned.others:
-            if entry.where == "name-unless-unlisted" and says_unlisted:
+            if isinstance(entry, OtherExam) and entry.where == "name-unless-unlisted" and says_unlisted:
                 continue
             return entry, scanned.text.element, False
     for scanned in names:

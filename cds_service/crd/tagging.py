@@ -8,12 +8,13 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
+from .gaps import DASH
 from .order_text import Text
 from .reach import Part
-from .recognition_table import Abbreviation, Keyword, OtherService
+from .recognition_table import Abbreviation, Keyword, Other, OtherExam, OtherService
 from .spelling import LIMIT, LONGEST
 from .vocabulary import CompiledVocabulary, Tag
-from .words import DASH, Passage
+from .words import Passage
 
 #: Different words of one text that are compared with the names; also bounds the time that nonsense can take.
 MAX_STRANGERS: Final = 2_000
@@ -34,10 +35,10 @@ class Tagged:
         self.tags = [0] * count
         self.names: list[tuple[int, int, bool]] = []
         self.entries: list[tuple[int, int, Abbreviation | Keyword]] = []
-        self.others: list[tuple[int, OtherService]] = []
+        self.others: list[tuple[int, Other]] = []
         self.turned: list[tuple[str, str]] = []
         self.known: dict[str, tuple[int, bool] | None] = {}  # words already compared with the names
-        self.other_at: dict[int, OtherService] = {}
+        self.other_at: dict[int, Other] = {}
         marked, simple, heads = vocabulary.phrases.first_words, vocabulary.simple_tags, vocabulary.name_heads
         triggered = vocabulary.trigger_word.search
         hot = triggered(self.passage.folded) is not None
@@ -66,7 +67,7 @@ class Tagged:
                 self.tags[place] |= mark.tag
             if mark.tag & Tag.NAME:
                 self.names.append((index, index + length - 1, mark.foreign))
-            elif isinstance(mark.entry, OtherService):
+            elif isinstance(mark.entry, (OtherService, OtherExam)):
                 self.others.append((index, mark.entry))
                 self.other_at.setdefault(index, mark.entry)
             elif mark.entry is not None:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from . import clauses
 from .case import Answer, Case, Evidence, evidence_of
 from .cues import Standing
+from .gaps import COMMA, QUESTION, SLASH
 from .mentions import Mention
 from .order_text import NAMING, Role
+from .recognition_table import OtherExam, OtherService
 from .weighing import AGAINST_RULE, Weighed
+
+#: Words that set what follows them under what stands before.
+_UNDER: Final = frozenset(
+    """
+    for of to re about regarding before after on from prior discuss seen during with by under using
+    """.split()  # noqa: SIM905  one line a reader can check
+)
 
 
 class Recognition(msgspec.Struct, frozen=True):
@@ -21,13 +32,17 @@ class Recognition(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...]
 
 
-def answer(
+def cited(
     case: Case, weighed: Weighed, answer: Answer, rule: str, reason: str, mentions: list[tuple[Mention, str]]
 ) -> Recognition:
-    first = mentions[0][0]
+    """Return ``answer`` by ``rule``, citing for it ``mentions``, each with its rule, and against it what was weighed against.
+
+    ``reason`` is one sentence, in which {name} becomes the procedure, {words} the first of the mentions as the order writes it
+    (at most 80 characters), {other} the other service that is ordered.
+    """
+    words = f'"{" ".join(mentions[0][0].words[:80].split())}"'
     other = case.kind.other.label if case.kind.other else "another service"
-    quoted = f'"{" ".join(first.words[:80].split())}"'
-    said = reason.format(name=case.vocabulary.vocabulary.procedure, words=quoted, cue=quoted, other=other)
+    said = reason.format(name=case.vocabulary.vocabulary.procedure, words=words, other=other)
     evidence = [evidence_of(m, each, "for") for m, each in mentions]
     evidence += [evidence_of(m, AGAINST_RULE[standing], "against") for m, standing in weighed.against]
     return Recognition(answer, rule, said, tuple((evidence + case.against)[:12]))
@@ -37,18 +52,18 @@ def other_service(case: Case, weighed: Weighed) -> Recognition:
     """Decide an order for another service: it counts only where its own name asks for the procedure besides."""
     other = case.kind.other
     assert other is not None
-    beside = [(m, rule) for m, rule in weighed.asked if m.text.role in NAMING and _coordinate(case, m)]
+    beside = [(m, rule) for m, rule in weighed.asked if m.text.role in NAMING and _coordinate(m)]
     elsewhere = [(m, rule) for m, rule in weighed.asked if m.text.role in NAMING and m.text.element != case.kind.other_element]
     if elsewhere and case.kind.modality_named:
         reason = "The order names {name} in one place and {other} in another."
-        return answer(case, weighed, Answer.POSSIBLY, "P4", reason, elsewhere)
+        return cited(case, weighed, Answer.POSSIBLY, "P4", reason, elsewhere)
     if beside:
-        return answer(
+        return cited(
             case, weighed, Answer.YES, beside[0][1], "The order asks for {name} besides another service: {words}.", beside
         )
     named_open = [(m, rule) for m, rule in weighed.open if m.text.role in NAMING and m.reading.standing is Standing.ALTERNATIVE]
     if named_open:
-        return answer(
+        return cited(
             case,
             weighed,
             Answer.POSSIBLY,
@@ -66,42 +81,22 @@ def other_service(case: Case, weighed: Weighed) -> Recognition:
     )
 
 
-def _coordinate(case: Case, mention: Mention) -> bool:
+def _coordinate(mention: Mention) -> bool:
     """Tell whether a name sets the mention beside the other service ("EMG and ..."), not under it ("sedation for ...")."""
     words, breaks = mention.passage.words, mention.passage.breaks
-    if breaks[mention.first] >= 6:
+    if breaks[mention.first] >= QUESTION:
         return True
-    under = {
-        "for",
-        "of",
-        "to",
-        "re",
-        "about",
-        "regarding",
-        "before",
-        "after",
-        "on",
-        "from",
-        "prior",
-        "discuss",
-        "seen",
-        "during",
-        "with",
-        "by",
-        "under",
-        "using",
-    }
     joined = False
     for index in range(mention.first - 1, -1, -1):
         if (
-            breaks[index + 1] in (1, 3)
+            breaks[index + 1] in (SLASH, COMMA)
             or words[index] in ("and", "plus", "also", "y", "et", "und")
             or "+" in mention.passage.gap_before(index + 1)
         ):
             joined = True
-        if words[index] in under:
+        if words[index] in _UNDER:
             return False
-        if breaks[index] >= 6:
+        if breaks[index] >= QUESTION:
             break
     return joined
 
@@ -123,13 +118,14 @@ def unlisted(case: Case, weighed: Weighed) -> Recognition:
         return Recognition(Answer.NO, "N8", f"The order rules out {name}.", (*against, code))
     if weighed.ambiguous:
         rule = weighed.ambiguous[0][1]
-        return answer(
+        return cited(
             case, weighed, Answer.POSSIBLY, rule, "An unlisted code with words that may mean {name}: {words}.", weighed.ambiguous
         )
     if kind.named_otherwise is not None or kind.ordinary:
         rule = "N9"
         other = Evidence(kind.named_element, _words_of(case, kind.named_element), rule, "against")
-        return Recognition(Answer.NO, rule, f"The order names another procedure under {kind.unlisted.code}.", (other, code))
+        named = kind.named_otherwise.label if kind.named_otherwise is not None else "another procedure"
+        return Recognition(Answer.NO, rule, f"The order names {named} under {kind.unlisted.code}.", (other, code))
     noted = _noted_otherwise(case)
     if noted is not None:
         return Recognition(
@@ -156,9 +152,9 @@ def _noted_otherwise(case: Case) -> Evidence | None:
             continue
         scanned = case.scan(text)
         for index, entry in scanned.others:
-            exam = entry in case.vocabulary.vocabulary.other_exams and entry.where == "anywhere"
+            exam = isinstance(entry, OtherExam) and entry.where == "anywhere"
             procedure = (
-                not exam
+                isinstance(entry, OtherService)
                 and text.role is not Role.REASON
                 and entry.rule == "D3"
                 and not (case.kind.unlisted and case.kind.unlisted.fixes_modality)

@@ -9,9 +9,10 @@ from typing import Final
 import msgspec
 from pydantic_core import SchemaValidator, core_schema
 
+from .boxes import BOXES
 from .cue_words import SPELT
 from .phrases import PhraseTable
-from .recognition_table import Abbreviation, Keyword, OtherService, Vocabulary, Words
+from .recognition_table import Abbreviation, Keyword, Other, Vocabulary, Words
 from .spelling import Respeller, Spellings
 from .words import plain, plain_words
 
@@ -49,7 +50,7 @@ class Mark(msgspec.Struct, frozen=True):
     """What a phrase of the vocabulary stands for: its tag and, where it has one, the entry it came from."""
 
     tag: int
-    entry: Abbreviation | Keyword | OtherService | None = None
+    entry: Abbreviation | Keyword | Other | None = None
     foreign: bool = False
 
 
@@ -62,7 +63,6 @@ class CompiledVocabulary:
         self._holds_literal = _search_for_any(trigger for trigger in v.triggers if "*" not in trigger)
         self._holds_part = _search_for_any(max(trigger.split("*"), key=len) for trigger in v.triggers)
         self._starred = tuple(re.compile(glance) for glance in _glances(starred))
-        self.trigger_texts = tuple(re.compile(glance) for glance in _glances(v.triggers))
         #: finds a trigger within a word
         self.trigger_word = re.compile("|".join(_glances(tuple(t for t in v.triggers if t.replace("*", "").isalnum()))))
         self.phrases: PhraseTable[Mark] = PhraseTable(_marks(v))
@@ -86,7 +86,6 @@ class CompiledVocabulary:
         self.unlisted = {entry.code.partition(" ")[2]: entry for entry in v.unlisted}
         self.modality_codes = CodeRanges(v.modality.codes)
         self.other_codes = tuple((CodeRanges(entry.codes), entry) for entry in v.other_services if entry.codes)
-        self.exam_codes = tuple((CodeRanges(entry.codes), entry) for entry in v.other_exams if entry.codes)
         #: the codes that name the technique, as written in lower case; the same with their systems and those they count beside
         self.technique_words = frozenset(_system_and_code(entry.code)[1] for entry in v.technique_codes)
         self.technique_codes = tuple(
@@ -126,7 +125,7 @@ def _search_for_any(parts: Iterable[str]) -> Callable[[str], bool]:
     """
     wanted = sorted(set(parts))
     if not wanted:  # an empty pattern is found anywhere
-        return lambda text: False
+        return lambda _: False
     pattern = "|".join(re.escape(part) for part in wanted if not any(other in part for other in wanted if other != part))
     return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex", strict=True)).isinstance_python
 
@@ -193,6 +192,8 @@ def _simple_tags(v: Vocabulary) -> dict[str, int]:
             involved.add(words[0])
         else:
             found[words[0]] = found.get(words[0], 0) | mark.tag
+    for box in BOXES:
+        found[box] = found.get(box, 0) | Tag.GENERIC
     return {word: tags for word, tags in found.items() if word not in involved}
 
 

@@ -29,7 +29,7 @@ def _standing(case: Case, mention: Mention) -> Standing:
         return Standing.DISCRETION if plain_exam else Standing.REQUEST
     if standing is Standing.PLAN and naming and mention.reading.cue.startswith("in "):
         return Standing.REQUEST  # an order for a day to come is an order
-    if standing is Standing.PLAN and naming and case.kind.other is None and not _other_modality_name(case, mention):
+    if standing is Standing.PLAN and naming and case.kind.other is None and not _modality_named_apart(case):
         return Standing.DISCRETION
     if not naming and (standing is Standing.REQUEST or (standing is Standing.REPEAT and mention.reading.cue)):
         return _put_like_a_request(case, mention)
@@ -58,8 +58,8 @@ def _put_like_a_request(case: Case, mention: Mention) -> Standing:
     return Standing.UNCLEAR if case.names_an_examination else standing
 
 
-def _other_modality_name(case: Case, mention: Mention) -> bool:
-    """Tell whether a name of the order names the modality without the mention, so that the mention is not all it asks for."""
+def _modality_named_apart(case: Case) -> bool:
+    """Tell whether a name of the order names the modality outside its mentions, so that they are not all it asks for."""
     return any(
         scanned.has(Tag.MODALITY)
         and any(
@@ -95,10 +95,12 @@ class Weighed(msgspec.Struct):
     against: list[tuple[Mention, Standing]]
 
     def standings(self) -> set[Standing]:
+        """Return how the mentions stand that speak against."""
         return {standing for _, standing in self.against}
 
 
 def weigh(case: Case) -> Weighed:
+    """Weigh every mention of ``case``. Those that say nothing of the procedure are added to ``case.against``, as evidence."""
     weighed = Weighed([], [], [], [])
     for mention in case.mentions:
         answer, rule = case.weight(mention)

@@ -11,30 +11,12 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
-#: How strongly the characters before a word part it from the word before. From COMMA on a phrase never crosses; from
-#: QUESTION on a sentence ends.
-LIGHT: Final = 0
-SLASH: Final = 1
-DASH: Final = 2
-COMMA: Final = 3
-PAREN: Final = 4
-COLON: Final = 5
-QUESTION: Final = 6
-HARD: Final = 7
+from . import boxes
+from .gaps import HARD, LIGHT, QUESTION, has_no_capitals, weigh
 
 #: Words to either side beyond which no sentence is followed, so that a text without stops costs no more than another.
 SIGHT: Final = 40
 
-#: Words after which a full stop ends no sentence.
-_ABBREVIATED: Final = frozenset(
-    """
-    dr mr ms mrs st vs eg ie lt rt lft bilat approx w wo s p h o r l e g i m n no hx pt dx tx sx rx f u c d etc eval evaluate diff
-    poss prev inf sup lat med ant post ext upr lwr up low brach lumb cerv plex contr nerv seq mag res perf addl incl ggf evtl bzw
-    inkl li re bds zn
-    """.split()  # noqa: SIM905
-)
-#: Those of them that end a sentence as often as not: before a capital letter the stop parts, but ends none.
-_ENDING: Final = frozenset({"pt", "tx", "sx", "rx", "etc", "hx", "dx", "imaging"})
 _FOREIGN: Final = re.compile("[\u0370-\u052f]")
 _BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 _WORD: Final = re.compile(r"([a-z0-9]+(?:'[a-z]+)*)")
@@ -101,47 +83,11 @@ def plain(text: str) -> str:
     return text.lower() if text.isascii() else fold(text)[0]
 
 
-def _weigh(gap: str, before: str, after_is_lower: bool, next_length: int) -> int:
-    """Tell how strongly ``gap``, the characters between two words, parts them."""
-    if gap in (" ", "-", ""):
-        return LIGHT
-    if "?" in gap:
-        return QUESTION
-    if any(mark in gap for mark in ";!|") or "\n\n" in gap:
-        return HARD
-    if "\n" in gap or "\r" in gap:
-        if gap[0] == "-" and after_is_lower and not gap[1:].strip():
-            return LIGHT  # a word parted at the end of a line
-        return COMMA if after_is_lower and gap.strip() in ("", ",") else HARD
-    if ":" in gap:
-        return COLON
-    if "." in gap:
-        return _weigh_stop(gap, before, after_is_lower, next_length)
-    if any(mark in gap for mark in "()[]{}"):
-        return PAREN
-    if any(mark in gap for mark in ',<>"'):
-        return COMMA
-    if ("-" in gap and " " in gap.strip("-")) or "--" in gap:
-        return DASH
-    if "/" in gap or "\\" in gap:
-        return SLASH
-    return LIGHT
-
-
-def _weigh_stop(gap: str, before: str, after_is_lower: bool, next_length: int) -> int:
-    if ".." in gap:
-        return HARD
-    if gap == ".":  # no space: a decimal, initials, or a forgotten space between sentences
-        return HARD if len(before) > 3 and next_length > 1 and not before.isdigit() else LIGHT
-    if before in _ENDING and not after_is_lower:
-        return DASH
-    if before in _ABBREVIATED or len(before) == 1 or after_is_lower:
-        return PAREN if any(mark in gap for mark in "()[]") else COMMA if "," in gap else LIGHT
-    return HARD
-
-
-#: What mostly stands between two words.
-_COMMON: Final = {" ": LIGHT, "-": LIGHT, ", ": COMMA, "/": SLASH}
+#: What mostly stands between two words, weighed once: what these weigh depends on no word beside them.
+_COMMON: Final = {
+    gap: weigh(gap, (), (), 0, lower=False, all_lower=False)
+    for gap in (" ", "-", ", ", "/", " / ", " - ", " (", ") ", "), ", "; ", ": ", "? ", " & ", " + ", ",", ":")
+}
 _UNCOMMON: Final = -1  # to be weighed
 
 
@@ -154,10 +100,10 @@ class Passage:
     """One text cut into folded words.
 
     ``breaks[i]`` weighs what stands before word i (0 means a plain space or hyphen); the first word has HARD.
-    ``spans[i]`` is the word's place in ``source``, end exclusive.
+    ``spans[i]`` is the word's place in ``source``, end exclusive. ``boxed``: check boxes stand among the words (``boxes``).
     """
 
-    __slots__ = ("breaks", "folded", "places", "source", "spans", "words")
+    __slots__ = ("boxed", "breaks", "folded", "places", "source", "spans", "words")
 
     def __init__(self, source: str) -> None:
         folded, origins = fold(source)
@@ -179,15 +125,17 @@ class Passage:
             self.breaks[0] = HARD
         if "~=~" in folded:
             self._name_signs(gaps)
+        self.boxed = boxes.may_hold(folded) and self._name_boxes()
         self.spans = self.places if origins is None else [_span(place, origins) for place in self.places]
 
     def _weigh_uncommon(self, gaps: list[str], origins: list[int] | None) -> None:
         words, breaks = self.words, self.breaks
+        all_lower = ". " in self.folded and has_no_capitals(self.source)
         for index, weight in enumerate(breaks):
             if weight == _UNCOMMON:
-                start, stop = self.places[index]
+                start = self.places[index][0]
                 first = self.source[origins[start] if origins is not None else start]
-                breaks[index] = _weigh(gaps[index], words[index - 1] if index else "", first.islower(), stop - start)
+                breaks[index] = weigh(gaps[index], words, breaks, index, first.islower(), all_lower)
 
     def _name_signs(self, gaps: list[str]) -> None:
         """Put the word "plusminus" where a gap holds the sign: it takes the gap's place and its weight."""
@@ -204,6 +152,14 @@ class Passage:
             self.breaks.append(LIGHT if signed else weight)
             self.places.append(place)
             end = place[1]
+
+    def _name_boxes(self) -> bool:
+        """Put a word where a check box stands; False where there is none."""
+        named = boxes.name(self.folded, boxes.Cut(self.words, self.breaks, self.places))
+        if named is None:
+            return False
+        self.words, self.breaks, self.places = named
+        return True
 
     def gap_before(self, index: int) -> str:
         """Return the folded characters between word ``index`` and the one before; from the start for word 0."""

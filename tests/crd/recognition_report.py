@@ -22,6 +22,7 @@ POLICY = Path(__file__).parents[2] / "cds_service" / "policies" / "blue-advantag
 CASES = Path(__file__).with_name("recognition_cases.jsonl")
 HELD_BACK = Path(__file__).with_name("recognition_held_back.jsonl")
 BLIND = Path(__file__).with_name("recognition_blind.jsonl")
+SECOND_LOOK = Path(__file__).with_name("recognition_second_look.jsonl")
 
 
 class Judged(NamedTuple):

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from cds_service.crd.order_text import BILLING_OPTIONS, MAX_TOTAL, OrderText, Role, collect, narrative_words
+from cds_service.crd.collecting import collect
+from cds_service.crd.narrative import narrative_words
+from cds_service.crd.order_questions import BILLING_OPTIONS
+from cds_service.crd.order_text import MAX_TOTAL, OrderText, Role
 
 
 def places(found: OrderText) -> dict[str, str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Callable
@@ -9,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_service.crd import clauses, mentions, recognition
+from cds_service.crd import catalogue_names, clauses, mentions, recognition
 from cds_service.crd.case import Case, is_triggered
-from cds_service.crd.order_text import collect
+from cds_service.crd.collecting import collect
 from cds_service.crd.recognition import Answer, Recognition, may_concern, recognise
 from cds_service.crd.recognition_table import Names, Vocabulary
 from cds_service.crd.vocabulary import compile_vocabulary
 
-from .recognition_report import BLIND, CASES, HELD_BACK, Judged, figures, judge, read_cases, vocabulary
+from .recognition_report import BLIND, CASES, HELD_BACK, SECOND_LOOK, Judged, figures, judge, read_cases, vocabulary
 
 #: The cases the recognition was developed on, those kept back from its author until it stood, and two written blind after.
 SETS = {
@@ -24,7 +25,9 @@ SETS = {
     "held back": judge(read_cases(HELD_BACK)),
     "blind": judge(read_cases(BLIND)),
 }
-JUDGED = [each for judged in SETS.values() for each in judged]
+#: Orders written later to find faults, too few for a set of their own; the faults they found are mended.
+SECOND = judge(read_cases(SECOND_LOOK))
+JUDGED = [each for judged in (*SETS.values(), SECOND) for each in judged]
 CPT = "http://www.ama-assn.org/go/cpt"
 
 
@@ -47,11 +50,23 @@ def test_no_plain_no_is_ever_answered_yes(judged: list[Judged]) -> None:
     assert [each.case["id"] for each in plain if each.found.answer is Answer.YES] == []
 
 
+def test_every_order_of_the_second_look_is_answered_right() -> None:
+    assert len(SECOND) == 281
+    assert all(each.is_right for each in SECOND), "\n" + figures(SECOND)
+
+
 def test_an_order_passed_over_at_a_glance_is_always_answered_no() -> None:
     for each in JUDGED:
         for ascii_only in (True, False):
             raw = json.dumps(each.case["order"], ensure_ascii=ascii_only).encode()
             assert may_concern(raw, vocabulary()) or each.found.answer is Answer.NO, each.case["id"]
+
+
+def test_a_no_under_an_unlisted_code_says_which_examination_is_named_instead() -> None:
+    named = order(code={"coding": [{"system": CPT, "code": "76498", "display": "MRI fetal"}]})
+    found = recognise(named, vocabulary())
+    assert (found.answer, found.rule) == (Answer.NO, "N9")
+    assert found.reason == "The order names another unlisted MR procedure under CPT 76498."
 
 
 @pytest.mark.parametrize(
@@ -338,7 +353,7 @@ def test_what_names_say_is_remembered_of_few_and_short_names_only() -> None:
     coding = {"system": CPT, "code": "76498"}
     assert kept(code={"text": "MR neurography"}) == 1
     assert kept(code={"text": "MR neurography " + "x" * mentions.LONGEST_NAME}) == 0
-    assert kept(code={"text": "MR neurography", "coding": [coding] * (recognition.MOST_NAMES + 1)}) == 0
+    assert kept(code={"text": "MR neurography", "coding": [coding] * (catalogue_names.MOST_NAMES + 1)}) == 0
     assert kept(code={"text": "MR neurography", "coding": [coding | {"system": "urn:" + "x" * mentions.LONGEST_NAME}]}) == 0
     for number in range(mentions.KNOWN_NAMES + 20):
         recognise(order(code={"text": f"MR neurography {number}"}), vocabulary())
@@ -382,6 +397,10 @@ HOSTILE = [
     "ogra",
     "nuerogrpahy ",
     "w/o ",
+    "[ ] ",
+    "[x] MRN ( ) ",
+    "Contrast: no\n",
+    "do not cancel ",
 ]
 
 
@@ -406,6 +425,10 @@ def test_hostile_text_costs_no_more_than_its_length(unit: str, element: str) -> 
 
 
 def _cost(call: Callable[[], object]) -> float:
-    start = time.process_time()
-    call()
-    return time.process_time() - start
+    gc.disable()  # a full collection among all the tests' objects takes longer than the call
+    try:
+        start = time.process_time()
+        call()
+        return time.process_time() - start
+    finally:
+        gc.enable()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds_service.crd.recognition import Answer, recognise
-from cds_service.crd.vocabulary import CodeRanges, CompiledVocabulary, Vocabulary, compile_vocabulary
+from cds_service.crd.vocabulary import STAR, CodeRanges, CompiledVocabulary, Vocabulary, compile_vocabulary
 
 #: A second policy, of another modality: what is data in one file is data in the next.
 THERMOGRAPHY: dict[str, Any] = {
@@ -38,15 +39,24 @@ def compiled(table: dict[str, Any]) -> CompiledVocabulary:
     return compile_vocabulary(msgspec.convert(table, Vocabulary))
 
 
+def holds(text: str, trigger: str) -> bool:
+    """The definition of a trigger: its letters anywhere; with a star a word's beginning, one to STAR letters, and its end."""
+    head, star, tail = trigger.partition("*")
+    if not star:
+        return trigger in text
+    starts = rf"(?:(?<![a-z0-9\\])|(?<=\\[nrtbf])){head}[a-z]{{1,{STAR}}}{tail}"  # behind an escaped line end too
+    return re.search(starts, text) is not None
+
+
 @pytest.mark.parametrize("chosen", [TRIGGERS, ["n*ogr", "neur"], ["neur", "ic n."]])
 @settings(max_examples=200, deadline=None)
 @given(
     pieces=st.lists(st.sampled_from([*"naegr. \\0", "ogr", "neu", "ic", " n.", "med", "64", "98", "gram", "\\n"]), max_size=12)
 )
-def test_a_text_holds_a_trigger_if_one_of_its_patterns_is_found(chosen: list[str], pieces: list[str]) -> None:
+def test_a_text_holds_a_trigger_if_one_stands_in_it(chosen: list[str], pieces: list[str]) -> None:
     vocabulary = compiled({**LABORATORY, "triggers": ["sept", *chosen]})
     text = "".join(pieces)
-    assert vocabulary.holds_trigger(text) == any(trigger.search(text) for trigger in vocabulary.trigger_texts)
+    assert vocabulary.holds_trigger(text) == any(holds(text, trigger) for trigger in ("sept", *chosen))
 
 
 def test_all_triggers_may_have_a_star() -> None:
@@ -89,7 +99,7 @@ def test_a_laboratory_test_needs_no_modality(text: str, answer: Answer) -> None:
         ({"modality": {"words": ["x"], "codes": ["LOINC 1-2"]}}, "modality.codes"),
         ({"unlisted": [{"code": "93799", "rule": "P1", "label": "x", "fixes_modality": False}]}, "unlisted"),
         ({"keywords": [{"words": ["thermo"], "with_modality": "no", "alone": "no", "rule": "P3"}]}, "keywords"),
-        ({"other_exams": [{"rule": "N9", "label": "x", "where": "there"}]}, "other_exams"),
+        ({"other_exams": [{"label": "x", "words": ["cad"], "where": "there"}]}, "other_exams"),
         ({"nmaes": {}}, "nmaes"),
         ({"names": {"words": ["thermogram"], "shrotest": 5}}, "shrotest"),
     ],
