@@ -3,15 +3,20 @@
 Nothing in this folder touches Flask, the network, a disk, a clock or a source of random ids; ``today`` and
 ``new_id`` are arguments. A module imports only those above it in this list:
 
-What comes in: ``errors`` . ``remembered`` . ``fhir`` . ``hooks`` . ``hook_request`` . ``service_dates``
+What comes in: ``errors`` . ``remembered`` . ``fhir`` . ``hooks`` . ``request_json`` . ``hook_contexts`` . ``hook_request`` .
+``service_dates``
 
-The policy: ``words`` . ``phrases`` . ``spelling`` . ``cue_words`` . ``recognition_table`` . ``vocabulary`` . ``policy``
+The policy: ``toml_text`` . ``gaps`` . ``boxes`` . ``words`` . ``phrases`` . ``spelling`` . ``cue_words`` .
+``recognition_table`` . ``vocabulary`` . ``policy_file`` . ``policy``
 
-Reading an order: ``cues`` . ``reach`` . ``sentences`` . ``clauses`` . ``asking_words`` . ``asking`` . ``order_text`` .
-``tagging`` . ``neighbours`` . ``mentions`` . ``service_kind`` . ``labelled`` . ``case`` . ``weighing`` . ``verdicts`` .
-``recognition`` . ``trial`` . ``order_title`` . ``validation``
+Reading an order: ``cues`` . ``labels`` . ``reading`` . ``forbidding`` . ``reach`` . ``asking_words`` .
+``forms`` . ``sentences`` . ``downgrades`` . ``clauses`` . ``phrasing`` . ``asking`` . ``order_text`` . ``narrative`` .
+``order_questions`` . ``collecting`` . ``tagging`` . ``neighbours`` . ``binding`` . ``mentions`` . ``labelled`` .
+``order_codes`` . ``service_kind`` . ``case`` . ``weighing`` . ``verdicts`` . ``catalogue_names`` . ``recognition`` .
+``trial`` . ``order_title`` . ``validation``
 
-Deciding: ``membership`` . ``needs`` . ``gathering`` . ``effort`` . ``determination``
+Deciding: ``payer_names`` . ``coverage_names`` . ``membership`` . ``needs`` . ``gathering`` . ``effort`` . ``order_reading`` .
+``determination``
 
 What goes out: ``coverage_information`` . ``annotation`` . ``system_actions`` . ``card_text`` . ``cards`` . ``explanation``
 

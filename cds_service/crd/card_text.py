@@ -77,10 +77,13 @@ def _lead(determination: Determination) -> str | None:
 
 
 def _statements(determination: Determination) -> str:
-    """What the versions state: once where all determine the same, else each with its days."""
+    """What the versions state: where all determine the same what the last one states of it, else each with its days.
+
+    The last one knows what was before it; an earlier one must not be stretched to days on which it no longer held.
+    """
     versions = determination.versions
     if len({version.determination for version in versions}) == 1:
-        return versions[0].statement
+        return versions[-1].statement
     return " ".join(
         f"{version.summary_among[:1].upper()}{version.summary_among[1:]}: {version.statement}" for version in versions
     )

@@ -12,7 +12,8 @@ from .card_text import detail_of
 from .coverage_information import policy_page
 from .determination import Decision, Determination
 from .hooks import CrdVersion, Hook
-from .policy import Policy, PolicyVersion, summaries
+from .policy import Policy, summaries
+from .policy_file import PolicyVersion
 from .recognition import Answer
 from .system_actions import OrderAnswer, OtherAssertion, Presentation, SystemActions
 
@@ -58,7 +59,7 @@ def render_response(decision: Decision, policies: tuple[Policy, ...], how: Prese
     answers = tuple(actions.answer(determination) for determination in decision.determinations)
     for reading, coverage in decision.unmatched:
         actions.answer_unmatched(reading, coverage.coverage.reference)
-    actions.withdraw_outgrown(decision.readings, policies)
+    actions.withdraw_outgrown(policies)
     shown: list[ShownCard] = []
     cards: list[dict[str, Any]] = []
     for group in _groups(answers, decision.request.hook) if wanted.guideline else ():

@@ -13,7 +13,7 @@ from .cues import Standing
 from .labelled import is_about_modality, is_empty, is_of_today, named_by_label
 from .mentions import LONGEST_NAME, Mention, Scanned, scan, scan_name
 from .order_text import NAMING, OrderText, Role, Text
-from .recognition_table import Abbreviation, Keyword
+from .recognition_table import Abbreviation, Keyword, OtherService
 from .service_kind import Kind, classify
 from .vocabulary import CompiledVocabulary, Tag
 from .words import plain
@@ -43,6 +43,7 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 def is_triggered(text: str, vocabulary: CompiledVocabulary) -> bool:
+    """Tell whether ``text``, as the order writes it, holds a trigger of the vocabulary; without one it cannot be a mention."""
     return vocabulary.holds_trigger(plain(text))
 
 
@@ -97,8 +98,8 @@ class Case:
             if is_about_modality(scanned.text):
                 if scanned.has(Tag.MODALITY):
                     return msgspec.structs.replace(kind, modality=True)
-                if scanned.others and scanned.others[0][1] in self.vocabulary.vocabulary.other_services:
-                    return msgspec.structs.replace(kind, other=scanned.others[0][1], other_element=scanned.text.element)
+                if scanned.others and isinstance(other := scanned.others[0][1], OtherService):
+                    return msgspec.structs.replace(kind, other=other, other_element=scanned.text.element)
         return kind
 
     def _asked_about(self) -> bool:
@@ -165,6 +166,7 @@ class Case:
         return Answer.YES, "M1" if mention.modality_here else "M4"
 
     def _key_weight(self, mention: Mention, entry: Keyword, fixed: bool) -> tuple[Answer, str]:
+        """Return the same for a key word; ``fixed``: something fixes the modality."""
         role = mention.text.role
         naming = role in NAMING
         if entry.where == "name" and not naming and role is not Role.SITE:
@@ -173,7 +175,7 @@ class Case:
             aimed = role is Role.SITE and entry.alone == "no" and self.kind.modality and self.kind.unlisted is None
             return (Answer.POSSIBLY, entry.rule) if aimed else (Answer.NO, entry.rule_alone or entry.rule)
         if mention.modality_here or (fixed and (naming or entry.alone == "possibly")):
-            bound = mention.modality_here or not _has_modality(mention) or entry.alone == "possibly"
+            bound = mention.modality_here or not _behind_for(mention) or entry.alone == "possibly"
             if entry.with_modality == "yes" and bound:
                 return Answer.YES, entry.rule
             return Answer.POSSIBLY, entry.rule if entry.with_modality == "possibly" else "P5"
@@ -185,18 +187,22 @@ class Case:
 
 
 def _bare(mention: Mention) -> bool:
+    """Tell whether the mention is all that its sentence says."""
     return mention.bounds == (mention.first, mention.last)
 
 
-def _has_modality(mention: Mention) -> bool:
+def _behind_for(mention: Mention) -> bool:
+    """Tell whether a "for" stands within 40 words before the mention, which then may be an indication."""
     return "for" in mention.passage.words[max(0, mention.first - 40) : mention.first]
 
 
 def _carried(mention: Mention) -> bool:
+    """Tell whether the word behind the mention makes it a way of imaging ("... protocol")."""
     behind = mention.last + 1
     words = mention.passage.words
     return behind < len(words) and words[behind] in ("protocol", "sequences", "sequence", "imaging", "technique")
 
 
 def evidence_of(mention: Mention, rule: str, weighs: Literal["for", "against"]) -> Evidence:
+    """Return ``mention`` as evidence, with a few words around it, under ``rule``."""
     return Evidence(mention.text.element, mention.words, rule, weighs)

@@ -7,7 +7,8 @@ from typing import Any
 
 from .determination import Assertion, Determination
 from .hooks import CrdVersion
-from .policy import Policy, PolicyVersion
+from .policy import Policy
+from .policy_file import PolicyVersion
 from .recognition import Answer
 
 EXTENSION_URL = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
@@ -143,9 +144,12 @@ def _links(policy: Policy, versions: tuple[PolicyVersion, ...], public_url: str)
     return [_detail("cat-other", "policy-link", {"valueUrl": page}) for page in pages]
 
 
-def unmatched(version: CrdVersion) -> Children:
-    """What is said of an order that no policy held here is about, where the payer asked for that."""
-    text = "This service evaluates only the policies it holds, and none of them is about this order. Ask the plan about coverage."
+def unmatched(version: CrdVersion, *, has_policy: bool = False) -> Children:
+    """What is said of an order that no policy held here is about, or no version on its day, where the payer asked for that."""
+    why = (
+        "no version of the policy on this order held on the date of service" if has_policy else "none of them is about this order"
+    )
+    text = f"This service evaluates only the policies it holds, and {why}. Ask the plan about coverage."
     children = _unsettled(version, text, "OTH")
     if version == "2.2":
         # the definition's comment on info-needed: OTH comes with a detail that explains it

@@ -12,12 +12,25 @@
     |   `-- ConstraintBroken       422  valid CDS Hooks that breaks a CRD rule (hook-13)
     `-- PolicyError                a policy file is defective: stops the start
 
-The HTTP status stands here once, as ``status``; ``app.py`` maps errors to answers through it and nothing else.
+The HTTP status of a CallError stands here once, as ``status``; ``app.py`` maps it to an answer through that alone. What concerns
+only the edge (who calls, whether the records are up, HTTP itself) has errors there, and their status in ``app.py``.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
+
+import msgspec
+
+_AT = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
+
+
+def place_and_problem(error: msgspec.ValidationError) -> tuple[str, str]:
+    """Where and what msgspec finds wrong: a path such as ``versions[0].from``, "" for the whole, and the problem in its words."""
+    found = _AT.fullmatch(str(error))
+    assert found is not None  # the pattern matches any text
+    return found[2] or "", found[1]
 
 
 class CrdError(Exception):
@@ -29,18 +42,21 @@ class CallError(CrdError):
 
     ``place`` is a path within the request body such as ``context.patientId`` (no values: it may be logged), or
     ``""`` when no single place is to blame. ``problem`` and ``cure`` are for the caller's developer and never quote
-    the request's content, which may be a patient's.
+    the request's content, which may be a patient's. ``more_places`` are further places at which the same is wrong.
+    ``so_far`` is the ``Decision`` as far as it got, for people who ask why; None where nothing was read.
     """
 
     status: ClassVar[int] = 400
     #: code of http://hl7.org/fhir/ValueSet/issue-type
     issue_type: ClassVar[str] = "invalid"
 
-    def __init__(self, place: str, problem: str, cure: str) -> None:
+    def __init__(self, place: str, problem: str, cure: str, more_places: tuple[str, ...] = ()) -> None:
         super().__init__(f"{place}: {problem}" if place else problem)
         self.place = place
         self.problem = problem
         self.cure = cure
+        self.more_places = more_places
+        self.so_far: object = None
 
 
 class BadRequest(CallError):
@@ -99,5 +115,5 @@ def operation_outcome(error: CallError) -> dict[str, Any]:
         "diagnostics": f"{error}. {error.cure}.",
     }
     if error.place:
-        issue["expression"] = [error.place]
+        issue["expression"] = [error.place, *error.more_places]
     return {"resourceType": "OperationOutcome", "issue": [issue]}

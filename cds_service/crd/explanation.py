@@ -5,26 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .card_text import dates_text
-from .determination import Decision, Determination, Reading
+from .determination import Decision, Determination
 from .fhir import as_object, decode
 from .membership import CoverageReading
+from .order_reading import Reading
 from .order_title import order_title
 from .recognition import Answer
 from .service_dates import ServiceDates
 
 
-def explain(decision: Decision) -> Iterator[str]:
-    """Yield the lines that say, order by order, what was recognised, when, by which coverage, and under which version."""
+def explain(decision: Decision, *, is_refused: bool = False) -> Iterator[str]:
+    """Yield the lines that say, order by order, what was recognised, when, by which coverage, and under which version.
+
+    ``is_refused``: the call is answered with an error, and ``decision`` is as far as it got (``CallError.so_far``).
+    """
     if not decision.readings:
         yield "No order of this call is one that the hook asks about."
     for kind in decision.request.other_resources:
         yield f"Passed over: a {kind}, which is no order."
     determinations = {each.reading.order.place: each for each in decision.determinations}
     for reading in decision.readings:
-        yield from _explain_order(reading, determinations.get(reading.order.place), decision)
+        yield from _explain_order(reading, determinations.get(reading.order.place), decision, is_refused)
 
 
-def _explain_order(reading: Reading, determination: Determination | None, decision: Decision) -> Iterator[str]:
+def _explain_order(reading: Reading, determination: Determination | None, decision: Decision, is_refused: bool) -> Iterator[str]:
     yield f"Order {reading.order.reference or 'without an id'} at {reading.order.place}: {_title(reading)}"
     if reading.passed_over:
         yield f"  Passed over: {reading.passed_over}."
@@ -43,7 +47,7 @@ def _explain_order(reading: Reading, determination: Determination | None, decisi
         yield "  Coverage: none was sent or to be had, so nothing tells whether the patient is a member."
     yield from (f"  {coverage_line(coverage)}" for coverage in decision.coverages)
     if determination is None:
-        yield "  Card: none; the patient is insured otherwise."
+        yield f"  Card: none; {'the call is refused' if is_refused else 'the patient is insured otherwise'}."
         return
     yield f"  Taken as: {_TAKEN_AS[determination.membership.value]}."
     if determination.trial:

@@ -5,11 +5,11 @@ Pure: bytes in, values out. The only module that knows the keys of a feedback bo
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
-from cds_service.crd.errors import BadRequest, TooLarge
+from .errors import BadRequest, TooLarge, place_and_problem
 
 #: Reports read from one call; clients send one at a time or what a user did in one session.
 MOST_ITEMS = 1000
@@ -78,9 +78,9 @@ def parse_feedback(body: bytes) -> tuple[FeedbackItem, ...]:
         body.decode()
         items = _decoder.decode(body).feedback
     except msgspec.ValidationError as error:
-        problem, _, path = str(error).partition(" - at `$")
+        place, problem = place_and_problem(error)
         raise BadRequest(
-            path.rstrip("`").lstrip("."),
+            place,
             _without_value(problem),
             'Send {"feedback": [{"card", "outcome", "outcomeTimestamp", ...}]} as CDS Hooks 2.0 defines it',
         ) from None
@@ -102,6 +102,12 @@ def _checked(item: _Item, place: str) -> FeedbackItem:
         raise BadRequest(
             f"{place}.outcomeTimestamp", "the time has no offset", "Send RFC 3339 in UTC, such as 2026-01-31T09:30:00Z"
         )
+    try:
+        item.outcome_timestamp.astimezone(UTC)
+    except OverflowError:
+        raise BadRequest(
+            f"{place}.outcomeTimestamp", "the time is before the year 1 or after 9999 in UTC", "Send the time of the outcome"
+        ) from None
     if item.outcome == "accepted" and item.accepted_suggestions is None:
         raise BadRequest(
             f"{place}.acceptedSuggestions", "missing, though the card was accepted", "Send the uuid of each suggestion taken"

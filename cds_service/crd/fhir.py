@@ -1,7 +1,8 @@
-"""FHIR R4 as it arrives: bytes, tolerant looks at them, and validation by fhir.resources.
+"""FHIR R4 as it arrives: bytes, and tolerant looks at them.
 
 Resources stay the bytes they came as. A *look* never raises on odd shapes: clients do send ``reasonCode: []``, a string
-where an object belongs, or a Bundle without ``type``. Only :func:`decode` and :func:`bundle_entries` refuse.
+where an object belongs, or a Bundle without ``type``. What opens received bytes refuses by BadRequest: :func:`decode`,
+:func:`resource`, :func:`open_bundle`, :func:`bundle_resources`. Whether a resource is valid FHIR is for ``validation``.
 """
 
 from __future__ import annotations
@@ -63,11 +64,6 @@ class _Head(msgspec.Struct, rename="camel"):
 class _Entry(msgspec.Struct, rename="camel"):
     resource: msgspec.Raw = msgspec.Raw(b"null")
     full_url: Any = None
-
-
-class _Link(msgspec.Struct):
-    relation: Any = None
-    url: Any = None
 
 
 class Bundle(_Head):
@@ -190,7 +186,7 @@ def next_page(bundle: Bundle) -> str | None:
 
 
 def members(raw: bytes) -> dict[str, msgspec.Raw]:
-    """The top-level members of an object, each as the bytes it came as."""
+    """The top-level members of an object, each as the bytes it came as. Raises msgspec.DecodeError if ``raw`` is none."""
     return _raw_members.decode(raw)
 
 
@@ -225,6 +221,22 @@ def codings(concept: Any) -> Iterator[Mapping[str, Any]]:
     for coding in as_list(as_object(concept).get("coding")):
         if isinstance(coding, dict):
             yield coding
+
+
+#: FHIR R4 request status under which nothing is asked for any more.
+DEAD_STATUS = frozenset({"revoked", "entered-in-error"})
+
+
+def status_of(order: Mapping[str, Any]) -> str | None:
+    """The status of ``order`` as R4 writes it, whatever the case and the blanks it came with; None without one."""
+    status = order.get("status")
+    return status.strip().lower() if isinstance(status, str) else None
+
+
+def is_forbidden(order: Mapping[str, Any]) -> bool:
+    """Does ``order`` say that it must not be performed? Some clients write ``"true"`` for true."""
+    forbidden = order.get("doNotPerform")
+    return forbidden is True or (isinstance(forbidden, str) and forbidden.strip().lower() == "true")
 
 
 def reference_tail(reference: Any) -> tuple[str, str] | None:

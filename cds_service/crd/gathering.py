@@ -16,7 +16,7 @@ from .fhir import Resource, bundle_resources, next_page, open_bundle, resource
 from .hook_request import HookRequest
 from .membership import CoverageReading, Identity, Membership, identify_coverages
 from .needs import Fetched, Need
-from .policy import CoverageNames
+from .policy_file import CoverageNames
 from .service_dates import ServiceDates
 
 #: More Coverages than this are refused: each is read, and held against every order.
@@ -108,17 +108,20 @@ def orders_referred_to(request: HookRequest, sent: Sent) -> Generator[Need, Fetc
 
     CRD 2.0.1 answers on the Appointment, so there each appointment is answered by itself; 2.2.1 on the order.
     """
-    by_reference = {(order.resource_type, order.id): order for order in sent.of("ServiceRequest")}
+    orders = sent.of("ServiceRequest")
+    by_reference = {("", order.full_url): order for order in orders} | {
+        (order.resource_type, order.id): order for order in orders
+    }
     pairs: list[Asked] = []
     technical = False
     for index, reference in enumerate(request.order_references):
         order = by_reference.get(reference)
-        if order is None:
+        if order is None and reference[0]:
             fetched = yield Need("read", *reference)
             technical |= fetched.is_technical
             if fetched.raw is not None:
                 order = resource(fetched.raw, f"context.{request.hook.orders_in}[{index}]")
-        if order is not None and (order.resource_type, order.id) == reference:
+        if order is not None and reference in ((order.resource_type, order.id), ("", order.full_url)):
             booked = request.appointments.get(reference, ())
             pairs += [(order, (each,)) for each in booked] if booked and request.version == "2.0" else [(order, booked)]
     if not pairs and (technical or "serviceRequests" not in sent.answered):

@@ -11,9 +11,10 @@ T = TypeVar("T")
 
 
 class Need(msgspec.Struct, frozen=True):
-    """Something that was not sent and may be fetched: a read of ``reference``, a search, or a next page of one.
+    """Something that was not sent and may be fetched: a read, a search, or a next page of one.
 
-    ``reference`` is (type, id); ``query`` the search's parameters; ``url`` the page's address as the server gave it.
+    A read is of ``resource_type`` and ``id``, a search for ``resource_type`` by the parameters ``query``, in their order; a
+    page is at ``url``, the address that the server gave. What its kind does not use is empty.
     """
 
     kind: Literal["read", "search", "page"]

@@ -1,155 +1,27 @@
 """A payer's policy as dated data: TOML text to ``Policy``, and which versions hold over given days.
 
-The only module that knows the keys of a policy file. Versions carry only the day they begin; one holds until the next
-begins, so neither a gap nor an overlap can be written.
+Versions carry only the day they begin; one holds until the next begins, so neither a gap nor an overlap can be written.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterable
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 
-from .errors import PolicyError
+from .errors import PolicyError, place_and_problem
+from .policy_file import PolicyFile, PolicyVersion
 from .service_dates import Span
-from .vocabulary import CompiledVocabulary, Vocabulary, compile_vocabulary
+from .toml_text import parse_toml
+from .vocabulary import CompiledVocabulary, compile_vocabulary
 
 #: CDS Hooks 2.0 "Card Attributes": a summary has fewer than 140 characters.
 MAX_SUMMARY = 139
-
-Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
-Covered = Literal["covered", "not-covered", "conditional"]
-
-
-class _Part(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=True, kw_only=True):
-    """A part of a policy file: unknown keys are refused, so that a misspelt one cannot be overlooked.
-
-    A part is equal to itself alone, which makes it a key by which what follows from it is remembered.
-    """
-
-
-class Reference(_Part, frozen=True, kw_only=True):
-    """What a version rests on; ``url`` is absolute, or None where the document has no public address."""
-
-    title: Text
-    url: Text | None = None
-
-
-class PolicyVersion(_Part, frozen=True, rename={"start": "from"}, kw_only=True):
-    """What the policy says of dates of service from ``start`` (inclusive) until the next version's ``start``."""
-
-    start: date
-    in_force: Text
-    covered: Covered
-    determination: Text
-    statement: Text
-    summary_alone: Text
-    summary_among: Text
-    authority: Text
-    reason: Text
-    why: Text
-    references: Annotated[tuple[Reference, ...], msgspec.Meta(min_length=1)]
-
-    @property
-    def anchor(self) -> str:
-        """The fragment that names this version on the policy's page."""
-        return f"from-{self.start.isoformat()}"
-
-
-class CardText(_Part, frozen=True, kw_only=True):
-    """The sentences around the determination."""
-
-    member_unknown: Text
-    member_inactive: Text
-    unclear: Text
-    read_as: Text
-    care: Text
-    next_steps: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
-    instructions: Text
-    trial_shown: Text
-    trial_mention: Text
-    disclaimer: Text
-
-
-class Code(_Part, frozen=True, kw_only=True):
-    """A billing code with a short label of our own."""
-
-    system: Text
-    code: Text
-    label: Text
-
-
-class OverrideReason(_Part, frozen=True, kw_only=True):
-    """One reason for which a clinician may go on in spite of the card."""
-
-    code: Text
-    display: Text
-
-
-class Override(_Part, frozen=True, kw_only=True):
-    """The override reasons and the one code system they belong to."""
-
-    system: Text
-    reasons: Annotated[tuple[OverrideReason, ...], msgspec.Meta(min_length=1)]
-
-
-class Identifier(_Part, frozen=True, kw_only=True):
-    """A payer identifier that is ours."""
-
-    system: Text
-    value: Text
-
-
-class CoverageNames(_Part, frozen=True, kw_only=True, cache_hash=True):
-    """How a Coverage of this payer and plan is told from others; see the comments in the policy file.
-
-    Its hash is kept: each call looks up by it.
-    """
-
-    insurer_names: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
-    plan_names: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
-    other_plans: tuple[Text, ...] = ()
-    shared_brands: tuple[Text, ...] = ()
-    home: tuple[Text, ...] = ()
-    generic_words: tuple[Text, ...] = ()
-    other_insurers: tuple[Text, ...] = ()
-    elsewhere: tuple[Text, ...] = ()
-    identifiers: tuple[Identifier, ...] = ()
-
-
-class HistoryEntry(_Part, frozen=True, kw_only=True):
-    """One line of the document's review history, its date as the document writes it."""
-
-    date: Text
-    text: Text
-
-
-class PolicyFile(_Part, frozen=True, kw_only=True):
-    """The shape of a policy file."""
-
-    id: Text
-    number: Text
-    title: Text
-    procedure: Text
-    plan: Text
-    payer: Text
-    source_label: Text
-    category: Text
-    summary: Text
-    literature: tuple[Text, ...] = ()
-    versions: Annotated[tuple[PolicyVersion, ...], msgspec.Meta(min_length=1)]
-    card: CardText
-    codes: tuple[Code, ...] = ()
-    override: Override
-    coverage: CoverageNames
-    history: tuple[HistoryEntry, ...] = ()
-    recognition: Vocabulary
 
 
 class Policy(msgspec.Struct, frozen=True, eq=False):
@@ -210,21 +82,19 @@ _CURES = {
     "Invalid RFC3339": "write a date as 2023-11-01, without quotes or time",
 }
 _SEE = "write it as blue-advantage-177.toml does"
-_AT = re.compile(r"^(?P<problem>.*?)(?: - at `\$\.?(?P<place>.*)`)?$", re.DOTALL)
 
 
 def parse_policy(text: str, file: str) -> Policy:
     """Check ``text``, the content of the policy file named ``file``. Raises PolicyError with place, value and cure."""
     try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError; so is a number of 5000 digits
+        data = parse_toml(text)
+    except ValueError as error:
         raise PolicyError(file, "TOML", str(error), "mend the syntax at that line") from None
     try:
         document = msgspec.convert(data, PolicyFile)
     except msgspec.ValidationError as error:
-        found = _AT.match(str(error))
-        place = found["place"] or "top level" if found else "top level"
-        problem = found["problem"] if found else str(error)
+        where, problem = place_and_problem(error)
+        place = where or "top level"
         cure = next((cure for begin, cure in _CURES.items() if problem.startswith(begin)), _SEE)
         raise PolicyError(file, place, f"{problem}{_value_at(data, place)}", cure) from None
     try:

@@ -63,13 +63,14 @@ _FHIR_DATE = re.compile(
 )
 
 
-def parse_fhir_date(value: Any, zone: ZoneInfo) -> Span | None:
+def parse_fhir_date(value: Any, zone: ZoneInfo, *, is_instant: bool = False) -> Span | None:
     """The days that a FHIR R4 date, dateTime or instant covers; None if it cannot be read.
 
     ``2023`` is the whole year and ``2023-10`` the whole month. A dateTime counts on its own written day, whatever its
     offset; only UTC (``Z``, ``+00:00``) is turned into ``zone`` first, since no US site keeps UTC on the wall. Exactly
-    midnight UTC stays on its written day: that is how systems write a bare date. A time without an offset, which FHIR
-    does not allow, counts on its written day too.
+    midnight UTC stays on its written day: that is how systems write a bare date, but for an element that FHIR makes an
+    instant (``is_instant``), where it is the evening before on a US wall. A time without an offset, which FHIR does not
+    allow, counts on its written day too.
     """
     found = _FHIR_DATE.fullmatch(value.strip()) if isinstance(value, str) and len(value) < 64 else None
     if found is None:
@@ -82,13 +83,13 @@ def parse_fhir_date(value: Any, zone: ZoneInfo) -> Span | None:
         if found["day"] is None:
             return Span(first, date(year, month, calendar.monthrange(year, month)[1]))
         if found["time"] is not None:
-            first = _day_of(first, found["time"], found["offset"], zone)
+            first = _day_of(first, found["time"], found["offset"], zone, is_instant)
     except (ValueError, OverflowError):
         return None
     return Span(first, first)
 
 
-def _day_of(written: date, time: str, offset: str | None, zone: ZoneInfo) -> date:
+def _day_of(written: date, time: str, offset: str | None, zone: ZoneInfo, is_instant: bool) -> date:
     hour, minute, second = int(time[:2]), int(time[3:5]), float(time[6:] or 0)
     if hour > 23 or minute > 59 or second >= 61:  # FHIR allows the leap second :60 and forbids 24:00
         raise ValueError
@@ -96,7 +97,7 @@ def _day_of(written: date, time: str, offset: str | None, zone: ZoneInfo) -> dat
         if offset and (offset[1:] > "14:00" or int(offset[4:]) > 59):
             raise ValueError
         return written
-    if hour == minute == 0 and second == 0:
+    if hour == minute == 0 and second == 0 and not is_instant:
         return written
     moment = datetime(written.year, written.month, written.day, hour, minute, min(int(second), 59), tzinfo=UTC)
     return moment.astimezone(zone).date()
@@ -139,7 +140,7 @@ def together(dates: Sequence[ServiceDates]) -> ServiceDates:
 
 
 def _readings(order: Mapping[str, Any], zone: ZoneInfo, appointment: Mapping[str, Any]) -> Iterator[tuple[Source, _Reading]]:
-    yield "appointment.start", _date(appointment.get("start"), "the appointment's start", zone)
+    yield "appointment.start", _date(appointment.get("start"), "the appointment's start", zone, is_instant=True)
     yield "appointment.requestedPeriod", _periods(appointment.get("requestedPeriod"), "the appointment's requested period", zone)
     yield "occurrenceDateTime", _date(order.get("occurrenceDateTime"), "occurrenceDateTime", zone)
     yield "occurrencePeriod", _period(order.get("occurrencePeriod"), "occurrencePeriod", zone)
@@ -147,10 +148,10 @@ def _readings(order: Mapping[str, Any], zone: ZoneInfo, appointment: Mapping[str
     yield "authoredOn", _date(order.get("authoredOn"), "authoredOn", zone)
 
 
-def _date(value: Any, name: str, zone: ZoneInfo) -> _Reading:
+def _date(value: Any, name: str, zone: ZoneInfo, *, is_instant: bool = False) -> _Reading:
     if value is None:
         return _Reading()
-    span = parse_fhir_date(value, zone)
+    span = parse_fhir_date(value, zone, is_instant=is_instant)
     if span is None:
         return _Reading(notes=[f"The date in {name} could not be read."])
     return _Reading([span], partial=span.first != span.last)

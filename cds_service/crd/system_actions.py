@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -10,10 +10,13 @@ import msgspec
 
 from .annotation import ASSERTION_MARK, ASSERTION_PREFIX, annotate, bears_other, replace_earlier
 from .coverage_information import Children, determined, unmatched, withdrawn
-from .determination import Decision, Determination, Reading, is_live
+from .determination import Decision, Determination
 from .fhir import Resource, reference_tail
+from .membership import Membership
+from .order_reading import Reading, is_live
 from .policy import Policy
 from .recognition import Answer
+from .service_dates import together
 
 
 class Presentation(msgspec.Struct, frozen=True):
@@ -48,13 +51,17 @@ class OrderAnswer(msgspec.Struct, frozen=True):
 
 
 class OtherAssertion(msgspec.Struct, frozen=True):
-    """An assertion on an order that no policy is about: ``not-evaluated``, or an earlier answer of ours ``withdrawn``."""
+    """An assertion on an order that no policy is about: ``not-evaluated``, or an earlier answer of ours ``withdrawn``.
+
+    ``is_new`` as in OrderAnswer.
+    """
 
     order: str
     kind: str
     covered: str
     assertion_id: str
     policy_id: str = ""
+    is_new: bool = True
 
 
 class SystemActions:
@@ -65,18 +72,24 @@ class SystemActions:
         self.how = how
         self.rendered: list[dict[str, Any]] = []
         self.others: list[OtherAssertion] = []
+        self._decision = decision
         self._written: dict[bytes, tuple[str, bool] | None] = {}
         self._ids: dict[str, str] = {}
+        self._sharing: dict[bytes, list[Determination]] = {}
+        if self._writes_on_appointments and decision.request.appointments:
+            for each in decision.determinations:
+                self._sharing.setdefault(self._carrier(each.reading).raw, []).append(each)
 
     def answer(self, determination: Determination) -> OrderAnswer:
         """Assert what is to be asserted of one recognised order, if it has an id and a Coverage to point at."""
-        coverage = determination.coverage.coverage.reference if determination.coverage else None
         carrier = self._carrier(determination.reading)
-        if determination.assertion is None or coverage is None or not carrier.id or not self.how.asserting:
+        stated = self._stated_on(carrier, determination)
+        coverage = stated.coverage.coverage.reference if stated.coverage else None
+        if stated.assertion is None or coverage is None or not carrier.id or not self.how.asserting:
             return OrderAnswer(determination)
-        children = determined(determination, self.version, self.how.public_url, self.how.literal_q2)
+        children = determined(stated, self.version, self.how.public_url, self.how.literal_q2)
         covered = str(children[0]["valueCode"])
-        document = determination.policy.document
+        document = stated.policy.document
         what = f"Add {document.plan} coverage information to the order ({document.procedure}: {covered})"
         written = self._write(carrier, coverage, children, what)
         return OrderAnswer(determination, covered, *written) if written else OrderAnswer(determination)
@@ -84,31 +97,38 @@ class SystemActions:
     def answer_unmatched(self, reading: Reading, coverage: str | None) -> None:
         """Say of an order that no policy is about that it was not evaluated."""
         carrier = self._carrier(reading)
-        if carrier.id and coverage and self.how.asserting:
-            children = unmatched(self.version)
+        if carrier.id and coverage and self.how.asserting and carrier.raw not in self._sharing:
+            children = unmatched(self.version, has_policy=_has_policy(reading))
             if bears_other(carrier, children):  # an answer that no longer fits is withdrawn, by ``withdraw_outgrown``
                 return
             written = self._write(carrier, coverage, children, "Add coverage information to the order (not evaluated)")
-            self._note(reading, "not-evaluated", children, [written[0]] if written else [])
+            if written:
+                self._note(reading, "not-evaluated", children, [written[0]], is_new=written[1])
 
-    def withdraw_outgrown(self, readings: Sequence[Reading], policies: tuple[Policy, ...]) -> None:
-        """Replace earlier answers of ours on orders that no longer ask for what they answered."""
+    def withdraw_outgrown(self, policies: tuple[Policy, ...]) -> None:
+        """Replace earlier answers of ours that no longer fit: the order asks for something else, or the coverage is not ours."""
         # The bytes are looked at first, and here: of a hundred orders hardly one bears an answer.
-        for reading in [each for each in readings if ASSERTION_MARK in each.order.raw or each.appointments]:
+        marked = [each for each in self._decision.readings if ASSERTION_MARK in each.order.raw or each.appointments]
+        if not marked:
+            return
+        answered = {id(each.reading) for each in self._decision.determinations}
+        others = [each for each in self._decision.coverages if each.membership is Membership.OTHER]
+        not_ours = frozenset(filter(None, [reference_tail(each.coverage.reference) for each in others]))
+        shared = {self._carrier(each).raw for each in self._decision.readings if each.appointments and each.is_recognised}
+        for reading in marked:
             if not reading.is_recognised:
-                self._withdraw(reading, policies)
+                if self._carrier(reading).raw not in shared:  # else the answer is about another order of the appointment
+                    self._withdraw(reading, _why_outgrown(reading, policies))
+            elif id(reading) not in answered and not_ours and reading.policy is not None:
+                self._withdraw(reading, f"The coverage is not one of {reading.policy.document.plan}.", not_ours)
 
-    def _withdraw(self, reading: Reading, policies: tuple[Policy, ...]) -> None:
+    def _withdraw(self, reading: Reading, why: str, of: frozenset[tuple[str, str]] | None = None) -> None:
+        """Replace the earlier answers that ``reading``'s order bears, or those for the Coverages ``of``, (type, id)."""
         carrier = self._carrier(reading)
         if not (carrier.id and self.how.asserting) or carrier.raw in self._written or ASSERTION_MARK not in carrier.raw:
             return
         if reading.passed_over or not is_live(reading):
             return
-        if reading.recognition is not None and reading.recognition.answer is not Answer.NO:
-            why = "No version of the policy held on the date of service."
-        else:
-            procedures = " or ".join(policy.document.procedure for policy in policies)
-            why = f"This order is no longer read as {procedures}."
         children = withdrawn(self.version, why)
         ids: list[str] = []
 
@@ -116,7 +136,7 @@ class SystemActions:
             ids.append(self._assertion_id(coverage))
             return ids[-1]
 
-        raw = replace_earlier(carrier, children, self.how.today, new_id)
+        raw = replace_earlier(carrier, children, self.how.today, new_id, of)
         self._written[carrier.raw] = None
         if raw is not None:
             self._written[carrier.raw] = (ids[0], True)
@@ -125,7 +145,34 @@ class SystemActions:
 
     def _carrier(self, reading: Reading) -> Resource:
         """What is written on: the order; in CRD 2.0.1's appointment-book the Appointment (2.2.1: the order, FHIR-50318)."""
-        return reading.appointments[0] if reading.appointments and self.version == "2.0" else reading.order
+        return reading.appointments[0] if reading.appointments and self._writes_on_appointments else reading.order
+
+    @property
+    def _writes_on_appointments(self) -> bool:
+        return self.version == "2.0"
+
+    def _stated_on(self, carrier: Resource, determination: Determination) -> Determination:
+        """What is written on ``carrier`` for ``determination``: its own, or that of all orders that share an appointment.
+
+        There the surest answer is stated, whatever the order of ``basedOn``, by all versions that hold on its orders' days.
+        """
+        sharing = [each for each in self._sharing.get(carrier.raw, ()) if each.assertion and each.coverage]
+        if len(sharing) < 2:
+            return determination
+        first = max(sharing, key=lambda each: each.answer is Answer.YES)
+        alike = [
+            each
+            for each in sharing
+            if (each.answer, each.assertion, each.policy) == (first.answer, first.assertion, first.policy)
+        ]
+        versions = {version.start: version for each in alike for version in each.versions}
+        reading = msgspec.structs.replace(
+            first.reading,
+            versions=tuple([versions[start] for start in sorted(versions)]),
+            dates=together([each.dates for each in alike]),
+        )
+        trial = next((each.trial for each in alike if each.trial), None)
+        return msgspec.structs.replace(first, reading=reading, trial=trial)
 
     def _write(self, carrier: Resource, coverage: str, children: Children, what: str) -> tuple[str, bool] | None:
         """The assertion id that ``carrier`` then bears, and whether it is new; None if it cannot be written on.
@@ -141,9 +188,9 @@ class SystemActions:
         self._written[carrier.raw] = written
         return written
 
-    def _note(self, reading: Reading, kind: str, children: Children, ids: list[str]) -> None:
+    def _note(self, reading: Reading, kind: str, children: Children, ids: list[str], *, is_new: bool = True) -> None:
         order, covered = reading.order.reference or reading.order.place, str(children[0]["valueCode"])
-        self.others += [OtherAssertion(order, kind, covered, assertion_id) for assertion_id in dict.fromkeys(ids)]
+        self.others += [OtherAssertion(order, kind, covered, each, is_new=is_new) for each in dict.fromkeys(ids)]
 
     def _add(self, description: str, raw: bytes) -> None:
         self.rendered.append({"type": "update", "description": description, "resource": msgspec.Raw(raw)})
@@ -154,3 +201,14 @@ class SystemActions:
         if key not in self._ids:
             self._ids[key] = ASSERTION_PREFIX + self.how.new_id()
         return self._ids[key]
+
+
+def _why_outgrown(reading: Reading, policies: tuple[Policy, ...]) -> str:
+    if _has_policy(reading):
+        return "No version of the policy held on the date of service."
+    return f"This order is no longer read as {' or '.join(policy.document.procedure for policy in policies)}."
+
+
+def _has_policy(reading: Reading) -> bool:
+    """Is a policy about the order, if perhaps none of its versions on that day?"""
+    return reading.recognition is not None and reading.recognition.answer is not Answer.NO

@@ -192,6 +192,38 @@ def _judged_by_library(kind: str, body: Any) -> Iterator[str]:
         yield kind if _NAME.fullmatch(kind) else "resourceType"
 
 
+@lru_cache(maxsize=1)
+def element_names() -> frozenset[str]:
+    """The names of all elements that an order, a Coverage and their parts can have: what else a place names is the caller's."""
+    found: set[str] = set()
+    for module in _WITH_ELEMENTS:
+        for model in vars(import_module(f"fhir.resources.R4B.{module}")).values():
+            for name, field in getattr(model, "model_fields", {}).items():
+                found |= {name, field.alias or name}
+    return frozenset(found)
+
+
+_WITH_ELEMENTS = (
+    "servicerequest",
+    "coverage",
+    "annotation",
+    "attachment",
+    "codeableconcept",
+    "coding",
+    "extension",
+    "identifier",
+    "meta",
+    "money",
+    "narrative",
+    "period",
+    "quantity",
+    "range",
+    "ratio",
+    "reference",
+    "timing",
+)
+
+
 def _step(step: int | str) -> str:
     """One step of a place. A member's name is the caller's text: told only if it can be an element's."""
     return str(step) if isinstance(step, int) or _NAME.fullmatch(step) else "?"

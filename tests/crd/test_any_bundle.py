@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cds_service.crd.cards import render_response
-from cds_service.crd.determination import Circumstances, Decision, decide
+from cds_service.crd.determination import Decision, decide
 from cds_service.crd.errors import CallError
 from cds_service.crd.explanation import explain
 from cds_service.crd.hooks import HOOKS
 from cds_service.crd.needs import Fetched, Need, run
+from cds_service.crd.order_reading import Circumstances
 from cds_service.crd.policy import Policy
 from cds_service.crd.system_actions import Presentation
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from cds_service.crd.card_text import MAX_NAME, dates_text, detail_of, order_name, span_text, us_date
-from cds_service.crd.determination import Circumstances, Determination, decide
+from cds_service.crd.determination import Determination, decide
 from cds_service.crd.needs import not_allowed, run
+from cds_service.crd.order_reading import Circumstances
 from cds_service.crd.order_title import order_title
 from cds_service.crd.policy import Policy
 from cds_service.crd.service_dates import ServiceDates, Span

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds_service.crd.errors import BadRequest, CallError, ConstraintBroken, TooLarge, operation_outcome
-from cds_service.crd.hook_request import MAX_ORDERS, parse_hook_request
+from cds_service.crd.hook_contexts import MAX_ORDERS
+from cds_service.crd.hook_request import parse_hook_request
 from cds_service.crd.hooks import HOOKS
 
 from .builders import bundle, member_coverage, order, parse, sign_body, with_value, without

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_service.crd.determination import Circumstances, Decision, decide
+from cds_service.crd.determination import Decision, decide
 from cds_service.crd.hook_request import parse_hook_request
 from cds_service.crd.hooks import HOOKS
 from cds_service.crd.needs import not_allowed, run
+from cds_service.crd.order_reading import Circumstances
 from cds_service.crd.policy import Policy
 
 from .builders import CHICAGO, bundle, member_coverage, order, sign_body

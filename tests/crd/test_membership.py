@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from cds_service.crd import membership
 from cds_service.crd.fhir import Resource
-from cds_service.crd.membership import CoverageReading, Insurer, Membership, read_coverage
-from cds_service.crd.policy import Identifier, Policy
+from cds_service.crd.membership import CoverageReading, Insurer, Membership, identify_coverage
+from cds_service.crd.payer_names import name_words
+from cds_service.crd.policy import Policy
+from cds_service.crd.policy_file import Identifier
 from cds_service.crd.remembered import Remembered
 from cds_service.crd.service_dates import ServiceDates, Span
 
@@ -33,7 +35,8 @@ def read(
     dates: ServiceDates = DAY,
     patient: str = "pat-1",
 ) -> CoverageReading:
-    return read_coverage(as_resource(body), organizations or {}, patient, dates, CHICAGO, policy.document.coverage)
+    sent = as_resource(body)
+    return identify_coverage(sent, organizations or {}, patient, CHICAGO, policy.document.coverage).on(sent, dates)
 
 
 # What the payor's name alone tells
@@ -297,7 +300,7 @@ def test_nothing_is_to_be_read_where_the_insurer_is_told_or_no_organization_name
 
 @given(st.text(st.characters(max_codepoint=127), max_size=399))
 def test_plain_ascii_is_cut_into_words_as_any_other_text(text: str) -> None:
-    assert membership._words(text) == membership._words(text + "\u200b")
+    assert name_words(text) == name_words(text + "\u200b")
 
 
 # What is remembered
@@ -371,7 +374,7 @@ def test_the_plans_own_payer_identifiers_count_both_ways(policy: Policy) -> None
 
     def membership(system: str, value: str) -> Membership:
         body = coverage(payor=[{"identifier": {"system": system, "value": value}}], **{"class": [plan("Blue Advantage")]})
-        return read_coverage(as_resource(body), {}, "pat-1", DAY, CHICAGO, ours).membership
+        return identify_coverage(as_resource(body), {}, "pat-1", CHICAGO, ours).membership
 
     assert membership("urn:naic", "11111") is MEMBER
     assert membership("urn:naic", " 11111 ") is MEMBER
@@ -388,7 +391,6 @@ def test_the_plans_own_payer_identifiers_count_both_ways(policy: Policy) -> None
         ("active", True),
         ("cancelled", False),
         ("draft", False),
-        ("entered-in-error", False),
         ("Active", False),
         (None, False),
         (1, False),
@@ -398,6 +400,16 @@ def test_only_an_active_coverage_counts(policy: Policy, status: Any, counts: boo
     found = read(member_coverage(status=status), policy)
     assert (found.counts, found.inactive) == (counts, not counts)
     assert found.membership is MEMBER
+
+
+def test_a_coverage_that_was_entered_in_error_is_not_even_told_as_inactive(policy: Policy) -> None:
+    found = read(member_coverage(status="entered-in-error"), policy)
+    assert (found.counts, found.inactive, found.not_counting) == (False, False, "it was entered in error, as its status says")
+
+
+def test_an_inactive_coverage_of_another_patient_is_not_told_as_inactive(policy: Policy) -> None:
+    found = read(member_coverage(status="cancelled", beneficiary={"reference": "Patient/another"}), policy)
+    assert (found.counts, found.inactive) == (False, False)
 
 
 @pytest.mark.parametrize(

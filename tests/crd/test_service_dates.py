@@ -399,6 +399,20 @@ def test_an_unreadable_start_of_an_appointment_is_told_and_the_requested_period_
     assert found.notes == ("The date in the appointment's start could not be read.",)
 
 
+@pytest.mark.parametrize(
+    ("start", "day"),
+    [
+        ("2023-11-01T00:00:00Z", "2023-10-31"),
+        ("2023-11-01T00:00:00.000+00:00", "2023-10-31"),
+        ("2027-01-01T00:00:00Z", "2026-12-31"),
+        ("2023-11-01T05:00:00Z", "2023-11-01"),
+        ("2023-11-01T00:00:00-05:00", "2023-11-01"),
+    ],
+)
+def test_an_appointment_at_midnight_utc_is_in_the_evening_before_since_an_instant_is_no_bare_date(start: str, day: str) -> None:
+    assert read({}, {"start": start}).spans == (days(day),)
+
+
 @pytest.mark.parametrize("appointment", [{}, {"start": None}, {"requestedPeriod": []}, {"requestedPeriod": [{}]}])
 def test_an_appointment_without_days_leaves_it_to_the_order(appointment: Any) -> None:
     assert read({"occurrenceDateTime": "2023-10-31"}, appointment).source == "occurrenceDateTime"
