@@ -1,4 +1,4 @@
-"""The command group ``records``, with the settings and the deciding function it needs."""
+"""The command group ``records``, with the settings and the deciding functions it needs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from cds_service.settings import load_settings
 
 
 def _decide(kept: ReplayInput) -> bytes:
-    # Imported here: only replay decides, and the other commands start in two thirds of the time without.
+    # Imported here: only replay and some of show decide, and the other commands start in two thirds of the time without.
     from cds_service.deciding_again import decide_again
 
     return decide_again(kept, load_settings())
 
 
-records = records_group(load_settings, _decide)
+def _explain(kept: ReplayInput) -> list[str]:
+    from cds_service.deciding_again import explain_again
+
+    return explain_again(kept, load_settings())
+
+
+records = records_group(load_settings, _decide, _explain)

@@ -1,4 +1,4 @@
-"""Decides a kept call again, from what was kept of it: the policies by hash, the day, the settings, what was fetched."""
+"""Decides a kept call again, and says why, from what was kept: the policies by hash, the day, the settings, what was fetched."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from cds_service.crd.cards import render_response
-from cds_service.crd.determination import Circumstances, decide
+from cds_service.crd.determination import Decision, decide
 from cds_service.crd.errors import CallError, PolicyError, operation_outcome
+from cds_service.crd.explanation import explain
 from cds_service.crd.hook_request import parse_hook_request
 from cds_service.crd.hooks import HOOKS
 from cds_service.crd.needs import Fetched, Need, run
+from cds_service.crd.order_reading import Circumstances
 from cds_service.crd.policy import Policy, parse_policy
 from cds_service.crd.system_actions import Presentation
 from cds_service.policy_files import policy_paths
@@ -29,21 +31,40 @@ def decide_again(kept: ReplayInput, settings: Settings) -> bytes:
 
     Raises RecordsMisconfigured where a policy file of then is neither kept nor at hand, or is not read by this version.
     """
-    policies = tuple(_policy(policy_id, digest, kept, settings) for policy_id, digest in kept.policy_hashes.items())
-    today = date.fromisoformat(kept.today)
+    policies, used = _policies(kept, settings), kept.settings
+    how = Presentation(used["public_url"], date.fromisoformat(kept.today), lambda: str(uuid.uuid4()), used["literal_q2"])
+    try:
+        decision = _decided(kept, policies)
+    except CallError as error:
+        return msgspec.json.encode(operation_outcome(error))
+    return render_response(decision, policies, how).body
+
+
+def explain_again(kept: ReplayInput, settings: Settings) -> list[str]:
+    """Why each order of ``kept`` is answered as it is, or not at all, as ``decide_again`` decides it: lines for people.
+
+    Raises as ``decide_again``, and CallError where the call is refused now.
+    """
+    decision = _decided(kept, _policies(kept, settings))
+    if not decision.request.configuration.coverage_info:
+        return ["The client wanted no coverage information (davinci-crd.configuration): no order was looked at."]
+    return list(explain(decision))
+
+
+def _decided(kept: ReplayInput, policies: tuple[Policy, ...]) -> Decision:
     used = kept.settings
-    given = Circumstances(policies, today, ZoneInfo(used["timezone"]), used["unmatched"] == "conditional")
-    how = Presentation(used["public_url"], today, lambda: str(uuid.uuid4()), used["literal_q2"])
+    zone, answers_unmatched = ZoneInfo(used["timezone"]), used["unmatched"] == "conditional"
+    given = Circumstances(policies, date.fromisoformat(kept.today), zone, answers_unmatched)
 
     def fetch(need: Need) -> Fetched:
         raw = kept.fetched.get(need.place)
         return Fetched(raw) if raw is not None else Fetched(None, used["failed_fetches"].get(need.place, "not-allowed"))
 
-    try:
-        decision = run(decide(parse_hook_request(kept.request, HOOKS[kept.service_id]), given), fetch)
-    except CallError as error:
-        return msgspec.json.encode(operation_outcome(error))
-    return render_response(decision, policies, how).body
+    return run(decide(parse_hook_request(kept.request, HOOKS[kept.service_id]), given), fetch)
+
+
+def _policies(kept: ReplayInput, settings: Settings) -> tuple[Policy, ...]:
+    return tuple(_policy(policy_id, digest, kept, settings) for policy_id, digest in kept.policy_hashes.items())
 
 
 def _policy(policy_id: str, digest: str, kept: ReplayInput, settings: Settings) -> Policy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -15,18 +16,23 @@ from cds_service.crd.annotation import ASSERTION_PREFIX
 from cds_service.crd.cards import Response, render_response
 from cds_service.crd.determination import Decision
 from cds_service.crd.errors import CallError, operation_outcome
+from cds_service.crd.feedback import FeedbackItem
 from cds_service.crd.fhir import members
 from cds_service.crd.hook_request import HookRequest
+from cds_service.crd.hooks import Hook
 from cds_service.crd.needs import Fetched
 from cds_service.crd.system_actions import OrderAnswer, OtherAssertion
-from cds_service.records import CallRecord, CardRecord, DeterminationRecord, RecordsUnavailable
+from cds_service.records import CallRecord, CardRecord, DeterminationRecord
 from cds_service.services import Services
 
 _log = structlog.get_logger(__name__)
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One hook call as it came in: when, from which client, with which body, decided on which day, and what was fetched."""
+    """One hook call as it came in: when, from which client, with which body, decided on which day, and what was fetched.
+
+    ``started`` is when the request began to be served, as ``time.perf_counter`` tells.
+    """
 
     call_id: str
     at: datetime
@@ -34,8 +40,8 @@ class Call(msgspec.Struct, frozen=True):
     body: bytes
     request: HookRequest
     today: date
-    fetched: dict[str, Fetched] = msgspec.field(default_factory=dict)
     started: float = msgspec.field(default_factory=time.perf_counter)
+    fetched: dict[str, Fetched] = msgspec.field(default_factory=dict)
 
 
 def keep(parts: Services, call: Call, decision: Decision, response: Response) -> Response:
@@ -43,7 +49,7 @@ def keep(parts: Services, call: Call, decision: Decision, response: Response) ->
 
     A call that determines or asserts anything is committed before this returns (CRD 2.2.1 found-11, found-37); any other is
     written within a second. When the store is down the clinician still gets the card; an answer that asserts nothing anew
-    leaves as it is.
+    leaves as it is. What was then said is written once the store is back.
     """
     if parts.store is None:
         return response
@@ -53,19 +59,58 @@ def keep(parts: Services, call: Call, decision: Decision, response: Response) ->
         return response
     try:
         parts.store.record_now(record)
-    except RecordsUnavailable as error:
+    except Exception as error:  # also one that nobody foresaw must not cost the clinician the card
         _log.error("call_not_recorded", call_id=call.call_id, reason=type(error).__name__)
         parts.on_record_failure()
         if response.has_actions:
-            return render_response(decision, parts.policies, parts.presentation(call.today, asserting=False))
+            response = render_response(decision, parts.policies, parts.presentation(call.today, asserting=False))
+            record = _record(parts, call, 200, response.body, response)
+        parts.store.record_later(record)
     return response
 
 
-def keep_error(parts: Services, call: Call, error: CallError) -> None:
-    """Record a call that was answered with an error: also that can be disputed."""
+def keep_error(parts: Services, call: Call, error: Exception) -> None:
+    """Record a call that was answered with an error, of the caller's or (500) of ours: also that can be disputed."""
     if parts.store is not None:
-        body = msgspec.json.encode(operation_outcome(error))
-        parts.store.record_later(_record(parts, call, error.status, body, None))
+        parts.store.record_later(_record(parts, call, *_answered(error), None))
+
+
+def keep_refused(parts: Services, hook: Hook, client: str | None, body: bytes, error: CallError, started: float) -> None:
+    """Record a call that was refused before it was understood: what is not known of it stays empty."""
+    if parts.store is None:
+        return
+    kept, hook_instance = refused_body(body)
+    now, (status, answer) = parts.now(), _answered(error)
+    record = CallRecord(
+        call_id=parts.new_id(),
+        at=now,
+        hook=hook.name,
+        service_id=hook.service_id,
+        hook_instance=hook_instance,
+        client=client,
+        status=status,
+        duration_ms=(time.perf_counter() - started) * 1000,
+        crd_version="",
+        software_version=__version__,
+        policy_hashes=parts.policy_hashes,
+        request=kept,
+        response=answer,
+        today=parts.day_of(now).isoformat(),
+        settings=_settings(parts, {}),
+    )
+    parts.store.record_later(record)
+
+
+def _answered(error: Exception) -> tuple[int, bytes]:
+    """Status and body of the answer that ``error`` becomes; of a defect of ours the body is not known here."""
+    return (error.status, msgspec.json.encode(operation_outcome(error))) if isinstance(error, CallError) else (500, b"")
+
+
+def keep_feedback(parts: Services, service_id: str, client: str | None, items: Sequence[FeedbackItem]) -> None:
+    """Keep feedback, all or nothing. Raises RecordsUnavailable."""
+    if parts.store is not None:
+        offered = {reason.code for policy in parts.policies for reason in policy.document.override.reasons}
+        parts.store.record_feedback(service_id, client, items, offered)
 
 
 def _record(parts: Services, call: Call, status: int, body: bytes, response: Response | None) -> CallRecord:
@@ -104,6 +149,37 @@ def without_token(body: bytes) -> bytes:
     return msgspec.json.encode(present)
 
 
+class _Named(msgspec.Struct, rename="camel"):
+    hook_instance: Any = None
+
+
+_named = msgspec.json.Decoder(_Named)
+_TOKEN_NAMES = (b"fhirauthorization", b"fhir_authorization", b"accesstoken", b"access_token")
+_ESCAPE = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
+
+
+def _may_hold_token(body: bytes) -> bool:
+    if b"\\u00" in body:
+        body = _ESCAPE.sub(lambda escape: bytes.fromhex(escape[1].decode()), body)
+    body = body.lower()
+    return any(name in body for name in _TOKEN_NAMES)
+
+
+def refused_body(body: bytes) -> tuple[bytes, str]:
+    """What may be kept of a body that was refused, and its hookInstance, each empty where there is none.
+
+    Nothing is kept of what is no JSON object, nor where a token may stand at another place than its own.
+    """
+    try:
+        kept = without_token(body)
+        named = _named.decode(kept.removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return b"", ""
+    if _may_hold_token(kept):
+        return b"", ""
+    return kept, named.hook_instance if isinstance(named.hook_instance, str) else ""
+
+
 def _settings(parts: Services, fetched: dict[str, Fetched]) -> dict[str, Any]:
     """The settings that the decision used, and the fetches that failed, so that it can be decided again."""
     kept = parts.settings
@@ -134,6 +210,7 @@ def _determination(answer: OrderAnswer) -> DeterminationRecord:
         _storable(answer.assertion_id),
         found.evidence,
         said.dates,
+        answer.is_repeated,
     )
 
 
@@ -153,9 +230,8 @@ def _storable(assertion_id: str | None) -> str | None:
 def _other(assertion: OtherAssertion) -> DeterminationRecord:
     """An assertion on an order that no policy is about: not evaluated, or an earlier answer withdrawn."""
     assertion_id = _storable(assertion.assertion_id)
-    return DeterminationRecord(
-        assertion.order, assertion.policy_id, (), "no", assertion.kind, assertion.covered, assertion_id, [], {}
-    )
+    said = ("no", assertion.kind, assertion.covered, assertion_id)
+    return DeterminationRecord(assertion.order, assertion.policy_id, (), *said, [], {}, not assertion.is_new)
 
 
 def _cards(response: Response) -> tuple[CardRecord, ...]:

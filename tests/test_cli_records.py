@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -68,7 +69,9 @@ def file(kept: Kept, tmp_path: Path) -> Path:
     return Path(shutil.copy(kept.file, tmp_path / "records.sqlite3"))
 
 
-def run(file: Path | str, *words: str, keys: str = KEY, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(
+    file: Path | str, *words: str, keys: str = KEY, stdout: Any = subprocess.PIPE, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """``cds-service records`` with ``words``, on ``file`` (or a database's URL), in an environment without other settings."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CDS_SERVICE_")}
     url = f"sqlite:///{file}" if isinstance(file, Path) else file
@@ -76,7 +79,8 @@ def run(file: Path | str, *words: str, keys: str = KEY, **variables: str) -> sub
         [sys.executable, "-m", "cds_service", "records", *words],
         env=clean | {"CDS_SERVICE_DATABASE_URL": url, "CDS_SERVICE_RECORDS_KEYS": keys} | variables,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=120,
         check=False,
@@ -140,12 +144,42 @@ def test_show_says_why_a_call_was_refused_and_what_was_missing(kept: Kept) -> No
 
 @pytest.mark.requirement("found-37")
 def test_show_says_that_nothing_was_said(kept: Kept) -> None:
-    assert "No order was recognised; nothing was said of coverage." in said(kept.file, "show", kept.quiet)
+    text = said(kept.file, "show", kept.quiet)
+    assert "No card and no coverage information was given." in text
+    assert "Decided again just now, from what was kept:" in text
+    assert "Recognised: no." in text
+
+
+@pytest.mark.requirement("found-37")
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (json.loads(examples.request_text("order-sign-other-insurer")), "Card: none; the patient is insured otherwise."),
+        (order_sign(order(doNotPerform=True)), "(rule D1)"),
+        (
+            order_sign(order(), extension={"davinci-crd.configuration": {"coverage-info": False}}),
+            "The client wanted no coverage information",
+        ),
+    ],
+    ids=["insured otherwise", "doNotPerform", "nothing wanted"],
+)
+def test_show_says_why_an_order_got_no_card(file: Path, body: Any, words: str) -> None:
+    store = open_store(examples.settings(records=True, database_url=f"sqlite:///{file}", records_keys=KEY))
+    body = fresh(body)
+    assert Service(examples.settings(records=True), store).call(body).raw == b'{"cards":[]}'
+    store.close()
+    text = said(file, "show", body["hookInstance"])
+    assert "No order was recognised" not in text
+    assert words in text
 
 
 def test_show_of_an_id_that_is_not_kept_ends_with_status_1_and_one_line(kept: Kept) -> None:
     result = run(kept.file, "show", "BCBSAL-CRD-unknown")
-    assert (result.returncode, result.stdout, result.stderr) == (1, "", "cds-service: no call of that id is kept\n")
+    assert (result.returncode, result.stdout, result.stderr) == (
+        1,
+        "",
+        f"cds-service: no call of that id is kept in sqlite:///{kept.file}\n",
+    )
 
 
 # replay
@@ -247,6 +281,33 @@ def test_export_to_a_file_leaves_standard_output_empty_and_an_empty_span_is_no_e
     assert said(kept.file, "export", "--to", "2026-11-21") == ""
 
 
+def test_an_export_of_nothing_leaves_nothing_in_its_file_and_nobody_else_may_read_it(kept: Kept, tmp_path: Path) -> None:
+    output = tmp_path / "calls.ndjson"
+    output.write_text("last time's")
+    output.chmod(0o644)
+    assert run_here(kept.file, "export", "--to", "2026-11-21", "--output", str(output)).returncode == 0
+    assert (output.read_text(), stat.S_IMODE(output.stat().st_mode)) == ("", 0o600)
+    new = tmp_path / "new.ndjson"
+    assert run_here(kept.file, "export", "--bodies", "--output", str(new)).returncode == 0
+    assert stat.S_IMODE(new.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [("/proc/nowhere/calls.ndjson", "/proc/nowhere/calls.ndjson: No such file"), ("/dev/full", "No space left")],
+)
+def test_an_export_that_cannot_be_written_is_one_line(kept: Kept, output: str, words: str) -> None:
+    assert words in refused(kept.file, "export", "--output", output, run=run)
+
+
+@pytest.mark.parametrize("command", ["export", "measures", "show"])
+def test_a_full_disk_behind_standard_output_is_one_line(kept: Kept, command: str) -> None:
+    words = [command, assertion_of(kept.signed)] if command == "show" else [command]
+    with Path("/dev/full").open("w") as full:
+        result = run(kept.file, *words, stdout=full)
+    assert (result.returncode, result.stderr) == (2, "cds-service: the output: No space left on device\n")
+
+
 # measures
 
 
@@ -298,6 +359,28 @@ def test_upgrade_makes_the_tables_of_an_empty_file_and_leaves_those_of_a_full_on
     assert "HTTP 200" in said(file, "show", assertion_of(kept.signed))
 
 
+def test_days_beyond_all_records_are_no_errors(kept: Kept, file: Path) -> None:
+    for day in ("9999-12-31", "2200-01-01"):
+        assert len(run_here(file, "export", "--to", day).stdout.splitlines()) == 4
+        assert run_here(file, "export", "--from", day).stdout == ""
+    for zone in ("America/Chicago", "Pacific/Auckland"):
+        everything = run_here(file, "measures", "--from", "0001-01-01", CDS_SERVICE_TIMEZONE=zone)
+        assert (everything.returncode, everything.stderr) == (0, "")
+    assert run_here(file, "purge", "--before", "2200-01-01").stdout == "4 calls deleted\n"
+
+
+@pytest.mark.parametrize("command", ["replay", "export", "show"])
+def test_a_reader_who_has_seen_enough_is_no_error(kept: Kept, command: str) -> None:
+    words = ["show", assertion_of(kept.signed)] if command == "show" else [command, "--from", "2026-11-22"]
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        result = run(kept.file, *words, stdout=writes)
+    finally:
+        os.close(writes)
+    assert (result.returncode, result.stderr) == (1, "")
+
+
 def test_rekey_seals_with_the_newest_key_after_which_the_old_one_may_go(kept: Kept, file: Path) -> None:
     name = assertion_of(kept.signed)
     both = f"{NEW_KEY},{KEY}"
@@ -314,17 +397,28 @@ def test_rekey_seals_with_the_newest_key_after_which_the_old_one_may_go(kept: Ke
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("sqlite:////proc/nowhere/records.sqlite3", "CDS_SERVICE_DATABASE_URL: /proc/nowhere/records.sqlite3 cannot be written"),
+        ("sqlite:////proc/nowhere/records.sqlite3", "CDS_SERVICE_DATABASE_URL: /proc/nowhere/records.sqlite3 does not exist"),
         ("sqlite://", "a database in memory keeps nothing"),
         ("mysql://127.0.0.1/records", "mysql is not supported"),
         ("records.sqlite3", "is no SQLAlchemy URL"),
         ("postgresql://nobody:hunter2@127.0.0.1:1/records", "cannot be reached"),
+        ("postgresql://127.0.0.1:1/records?user=nobody&password=hunter2", "cannot be reached"),
+        ("postgresql://127.0.0.1:hunter2/records", "is no SQLAlchemy URL"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_one_line_without_its_password(url: str, words: str) -> None:
     line = refused(url, "measures")
     assert words in line
     assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    "words", [["show", "id"], ["replay", "id"], ["export"], ["measures"], ["purge", "--before", "2026-01-01"], ["rekey"]]
+)
+def test_no_command_but_serve_and_upgrade_makes_a_file_where_none_is(tmp_path: Path, words: list[str]) -> None:
+    path = tmp_path / "wrong" / "records.sqlite3"
+    assert f"{path} does not exist" in refused(path, *words)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:

@@ -18,12 +18,14 @@ import pytest
 import structlog.testing
 from flask import Flask
 
+from cds_service import gate
 from cds_service.crd.annotation import ASSERTION_PREFIX
 from cds_service.deciding_again import decide_again
 from cds_service.keeping import without_token
 from cds_service.policy_files import PACKAGED, load_policy
 from cds_service.records import (
     CallRecord,
+    FoundCall,
     RecordsMisconfigured,
     RecordsUnavailable,
     RecordUnstorable,
@@ -33,6 +35,7 @@ from cds_service.records import (
 )
 from cds_service.records.breaker import REST
 from cds_service.records.replay import Difference, replay
+from cds_service.records.words import told
 from cds_service.settings import Settings
 from tests import examples
 from tests.conformance.bodies import (
@@ -205,7 +208,7 @@ def test_no_plain_column_holds_what_the_order_says(service: Service, rows: Rows)
 class FailingStore:
     """A store that is down: it takes what may wait, and refuses the rest as ``error``."""
 
-    def __init__(self, error: RecordsUnavailable) -> None:
+    def __init__(self, error: Exception) -> None:
         self.error = error
         self.later: list[CallRecord] = []
 
@@ -236,16 +239,22 @@ def test_without_a_record_the_clinician_gets_the_card_and_nothing_is_asserted(se
     assert answer.status == 200
     assert without_uuids(answer.json["cards"]) == without_uuids(golden["cards"])
     assert "systemActions" not in answer.json
-    assert "systemActions" not in golden or down.later == []
+    (kept,) = down.later
+    assert kept.response == answer.raw
+    assert "systemActions" not in golden or not any(told.assertion_id for told in kept.determinations)
 
 
-@pytest.mark.parametrize("error", [RecordsUnavailable("OperationalError 57P01"), RecordUnstorable("DataError")])
-def test_a_call_that_could_not_be_kept_is_logged_and_counted(settings: Settings, error: RecordsUnavailable) -> None:
+@pytest.mark.parametrize(
+    "error", [RecordsUnavailable("OperationalError 57P01"), RecordUnstorable("DataError"), OverflowError("Ramona-Quill")]
+)
+def test_a_call_that_could_not_be_kept_is_logged_and_counted(settings: Settings, error: Exception) -> None:
     service = Service(settings, FailingStore(error))
     before = failures()
     with structlog.testing.capture_logs() as logs:
-        service.call(order_sign(order()))
+        answer = service.call(order_sign(order()))
         service.call(order_sign(knee()))
+    assert (answer.status, len(answer.cards), answer.actions) == (200, 1, [])
+    assert "Ramona" not in repr(logs)
     (line,) = [each for each in logs if each["event"] == "call_not_recorded"]
     assert line["log_level"] == "error"
     assert line["reason"] == type(error).__name__
@@ -265,11 +274,13 @@ def test_a_database_that_another_holds_costs_the_assertion_only_while_it_is_held
     assert (len(answer.cards), answer.actions) == (1, [])
     holder.execute("ROLLBACK")
     holder.close()
-    assert store.find(held["hookInstance"]) == []
-    assert store.find(answer.cards[0]["uuid"]) == []
     time.sleep(REST)  # for so long it is taken to be held still
     later = service.call(fresh(order_sign(order())))
     assert the_call(store, assertion_of(later)).response == later.raw
+    store.close()
+    kept = the_call(store, answer.cards[0]["uuid"])
+    assert (kept.hook_instance, kept.response) == (held["hookInstance"], answer.raw)
+    assert [(told.answer, told.assertion_id) for told in kept.determinations] == [("yes", None)]
 
 
 # calls that say nothing, and calls that are refused
@@ -304,9 +315,6 @@ def test_calls_that_say_nothing_are_written_when_the_service_stops(service: Serv
 def test_a_call_that_is_refused_for_what_it_holds_is_kept_with_its_outcome(service: Service, store: Store, name: str) -> None:
     answer = service.example(name)
     kept = all_calls(store)
-    if name == "order-sign-unsupported-version":  # refused before anything of it was looked at
-        assert (answer.status, kept) == (422, [])
-        return
     (call,) = kept
     assert (call.status, call.response) == (answer.status, answer.raw)
     assert answer.status in (400, 412, 422)
@@ -316,6 +324,97 @@ def test_a_call_that_is_refused_for_what_it_holds_is_kept_with_its_outcome(servi
 def test_the_refusals_kept_are_of_every_kind() -> None:
     statuses = {examples.answer(name).status for name in NAMES}
     assert {400, 412, 422} <= statuses
+
+
+def refused(body: dict[str, Any], **changes: Any) -> bytes:
+    return json.dumps({**fresh(body), **changes}).encode()
+
+
+@pytest.mark.requirement("found-11", "found-37")
+@pytest.mark.parametrize(
+    ("body", "status", "is_kept"),
+    [
+        (refused(order_sign(order()), context=None), 400, True),
+        (refused(order_sign(order()), hook="never-heard-of"), 400, True),
+        (refused(order_sign(order()), extension={"davinci-crd.requestedVersion": "9.9"}), 422, True),
+        (b"\xef\xbb\xbf" + refused(order_sign(order()), context=None), 400, True),
+        (b"[1]", 400, False),
+        (b"", 400, False),
+        (b"no JSON", 400, False),
+        (refused(order_sign(order()))[:-9], 400, False),
+        (b'{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}", 400, False),
+    ],
+    ids=["context", "hook", "version", "BOM", "array", "empty", "no JSON", "cut off", "deep"],
+)
+def test_a_call_that_is_refused_before_it_is_understood_is_kept_too(
+    settings: Settings, service: Service, store: Store, body: bytes, status: int, is_kept: bool
+) -> None:
+    answer = service.call(body, "order-sign-crd")
+    (call,) = all_calls(store)
+    assert (call.status, call.response, call.request) == (status, answer.raw, body if is_kept else b"")
+    assert answer.status == status
+    assert (call.hook, call.service_id, call.crd_version) == ("order-sign", "order-sign-crd", "")
+    assert call.was_decided is is_kept
+    if is_kept:
+        assert the_call(store, json.loads(body.decode("utf-8-sig"))["hookInstance"]) == call
+        assert decided_again(store, call, settings) == []
+    text = "\n".join(told(FoundCall(1, call)))
+    assert "The call was refused; nothing was said of coverage." in text
+    assert ("Its body was not kept" in text) is not is_kept
+    assert [line[-2:] for line in measured(store, "answered")] == [(0, 1)]
+    (line,) = store.export(None, None, bodies=True)
+    assert (line["status"], line["request"]) == (status, call.request.decode())
+
+
+@pytest.mark.requirement("sec-6", "cds-hooks-2.0/fhir-access")
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"hook": "order-sign", "fhirAuthorization": {"access_token": "%s"}}',
+        '{"hook": "order-sign", "fhir\\u0041uthorization": {"access_token": "%s"}}',
+        '{"request": {"fhirAuthorization": {"access_token": "%s"}}}',
+        '{"request": {"fhir\\u0041uthorization": {"value": "%s"}}}',
+        '{"request": {"access\\u005ftoken": "%s"}, "request": 1}',
+        '{"request": {"accessToken": "%s"}}',
+        '[{"fhirAuthorization": {"access_token": "%s"}}]',
+        '{"fhirAuthorization": {"access_token": "%s"}',
+        'uthorization": {"token": "%s"}}',
+    ],
+)
+def test_no_token_is_kept_of_a_call_that_is_refused_before_it_is_understood(service: Service, store: Store, body: str) -> None:
+    assert service.call((body % TOKEN).encode(), "order-sign-crd").status == 400
+    (call,) = all_calls(store)
+    assert TOKEN not in everything_in([call])
+
+
+@pytest.mark.requirement("found-37")
+def test_a_call_that_the_service_fails_on_is_kept_with_its_status(
+    service: Service, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise KeyError("Ramona-Quill")
+
+    monkeypatch.setattr("cds_service.views.render_response", fail)
+    body = fresh(order_sign(order()))
+    assert service.call(body).status == 500
+    (call,) = all_calls(store)
+    assert (call.status, call.response, call.hook_instance) == (500, b"", body["hookInstance"])
+    assert not call.was_decided
+    assert "The service failed on the call; nothing was said of coverage." in "\n".join(told(FoundCall(1, call)))
+
+
+def test_the_duration_kept_is_counted_from_the_start_of_the_request(
+    service: Service, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(*arguments: Any) -> Any:
+        time.sleep(0.05)
+        return check_caller(*arguments)
+
+    check_caller = gate.check_caller
+    monkeypatch.setattr("cds_service.gate.check_caller", slowly)
+    service.call(fresh(order_sign(order())))
+    service.call(b"no JSON", "order-sign-crd")
+    assert [call.duration_ms > 50 for call in all_calls(store)] == [True, True]
 
 
 # what is never kept
@@ -407,6 +506,27 @@ def test_an_answer_repeated_unchanged_is_kept_under_its_first_id(service: Servic
     found = store.find(assertion_of(first))
     assert {each.call.response for each in found} == {again.raw, first.raw}
     assert {each.call.determinations[0].assertion_id for each in found} == {assertion_of(first)}
+    assert sorted(each.call.determinations[0].is_repeated for each in found) == [False, True]
+
+
+@pytest.mark.requirement("resp-35", "found-37", "metric-1")
+@pytest.mark.parametrize(
+    ("asked", "unmatched"), [(order(), "silent"), (knee(), "conditional")], ids=["recognised", "not evaluated"]
+)
+def test_what_an_order_bore_already_is_neither_told_nor_counted_as_given(
+    settings: Settings, store: Store, asked: dict[str, Any], unmatched: str
+) -> None:
+    service = Service(settings.model_copy(update={"unmatched": unmatched}), store)
+    first = service.call(fresh(order_sign(asked)))
+    again = fresh(order_sign(first.resources[0]))
+    assert service.call(again).actions == []
+    store.close()
+    call = the_call(store, again["hookInstance"])
+    assert [told.is_repeated for told in call.determinations] == [True]
+    text = "\n".join(told(FoundCall(1, call)))
+    assert f"coverage-assertion-id {assertion_of(first)}: the order bore this already; nothing was added" in text
+    assert [line[-2:] for line in measured(store, "with_coverage_information")] == [(1, 2)]
+    assert [line[-2:] for line in measured(store, "coverage_information")] == [(1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -478,6 +598,14 @@ def test_a_card_of_another_client_is_an_unknown_id(trusted: Trusted, store: Stor
     assert ("blue-advantage-177", "yes", "accepted", 1, 1) in measured(store, "feedback")
 
 
+def test_a_reason_that_no_card_offers_is_sealed_and_counted_as_another(service: Service, store: Store, rows: Rows) -> None:
+    answer = service.call(fresh(order_sign(order())))
+    assert service.feedback(report(answer, overrideReason={"reason": {"code": "Ramona-Quill"}})).status == 200
+    assert "Ramona" not in repr(rows("SELECT id, client, service_id, card, outcome, reason_code FROM feedback"))
+    assert store.find(assertion_of(answer))[0].feedback[0].reason_code == "Ramona-Quill"
+    assert measured(store, "override_reasons") == [("blue-advantage-177", "yes", "(other)", 1, 1)]
+
+
 # decided again
 
 
@@ -496,7 +624,7 @@ def test_every_example_is_decided_again_the_same(settings: Settings, service: Se
     keep_policy(store)
     answer = service.example(name)
     calls = all_calls(store)
-    assert [call.response for call in calls] == ([answer.raw] if name != "order-sign-unsupported-version" else [])
+    assert [call.response for call in calls] == [answer.raw]
     for call in calls:
         assert decided_again(store, call, settings) == []
 
@@ -691,10 +819,10 @@ def test_the_measures_count_what_was_answered(trusted: Trusted, store: Store) ->
     one, select, two = ("order-sign", "ehr-one"), ("order-select", "ehr-two"), ("order-sign", "ehr-two")
     assert measured(store, "calls") == [(*select, 1, None), (*one, 4, None), (*two, 2, None)]
     assert measured(store, "answered") == [(*select, 1, 1), (*one, 3, 4), (*two, 2, 2)]
-    assert measured(store, "with_coverage_information") == [(*select, 1, 1), (*one, 2, 4), (*two, 1, 2)]
+    assert measured(store, "with_coverage_information") == [(*select, 1, 1), (*one, 1, 4), (*two, 1, 2)]
     assert measured(store, "within_5_seconds") == [(*select, 1, 1), (*one, 4, 4), (*two, 2, 2)]
     policy = "blue-advantage-177"
-    assert measured(store, "coverage_information") == [(policy, "conditional", 1, 6), (policy, "not-covered", 5, 6)]
+    assert measured(store, "coverage_information") == [(policy, "conditional", 1, 5), (policy, "not-covered", 4, 5)]
     recognised = [(versions, answer, count) for _, versions, answer, _, count, _ in measured(store, "orders_recognised")]
     assert sum(count for _, _, count in recognised) == 7
     assert ("2011-06-01", "yes", 1) in recognised

@@ -5,12 +5,13 @@
     record         what is kept, and what can go wrong          pure values
     store          Store: the one door, for any thread
       opening      open_store: which database, which keys; refuses what is not fit
+      open_here    what one process holds open: connections, queue, threads
       writer       calls, in one transaction         later     the same, many together, from a thread
       tokens       token ids seen                    feedback  what clinicians did with the cards
       lookup       by id, by span of time            export    as plain values
       measures     counts                            upkeep    purge, rekey, policy files
-    driver, breaker, database, tables, encryption    below all of these
-    replay, words, cli                               for people: decide again, say why
+    driver, watch, breaker, database, tables, encryption    below all of these
+    replay, words, measures_output, cli, cli_tools   for people: decide again, say why
 """
 
 from __future__ import annotations

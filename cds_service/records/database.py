@@ -40,7 +40,7 @@ def database_url(text: str | None) -> sa.URL:
         return sa.URL.create("sqlite", database=str(default_file()))
     try:
         url = sa.make_url(text.replace("postgres://", "postgresql://", 1))
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):  # a port that is no number is a ValueError
         raise RecordsMisconfigured(f"{_VARIABLE} is no SQLAlchemy URL; {_CURE}") from None
     if url.get_backend_name() == "sqlite":
         if url.database in (None, "", ":memory:") or "mode=memory" in str(url.database):
@@ -69,8 +69,8 @@ def is_embedded(url: sa.URL) -> bool:
 
 
 def shown(url: sa.URL) -> str:
-    """``url`` for people: without its password."""
-    return url.render_as_string(hide_password=True)
+    """``url`` for people: without its password, and without its query, which may hold one too."""
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def make_engine(url: sa.URL) -> sa.Engine:
@@ -166,6 +166,12 @@ def reason(error: BaseException) -> str:
     original = getattr(error, "orig", None) or error
     state = getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None)
     return type(original).__name__ + (f" {state}" if state else "")
+
+
+def check_file(path: Path) -> None:
+    """Refuse an embedded database that is not there. Raises RecordsMisconfigured."""
+    if not os.path.exists(path):  # Path's own raises where a folder may not be looked into
+        raise RecordsMisconfigured(f"{_VARIABLE}: {path} does not exist; name the file that the service keeps its records in")
 
 
 def prepare_file(path: Path) -> None:

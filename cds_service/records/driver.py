@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from cds_service.records.breaker import Breaker
 from cds_service.records.database import PATIENCE, is_embedded, reason
 from cds_service.records.record import RecordsUnavailable, RecordUnstorable
+from cds_service.records.watch import Watch
 
 #: A compiled statement, and the rows to run it with, each in the order of its columns.
 Step = tuple[str, Sequence[tuple[Any, ...]]]
@@ -23,6 +24,11 @@ Step = tuple[str, Sequence[tuple[Any, ...]]]
 #: Seconds that a call waits for the threads before it: longer than the first of them waits for the lock of the file, so that
 #: all hear together whether it was got. Whoever writes on behalf of no call waits longer.
 TURN = 1.5
+
+#: Seconds that a server may take for a transaction: longer than it takes to tell that a statement or a lock took too long.
+_SILENCE = PATIENCE + 0.25
+#: The same for writers that nobody waits for.
+_LONG_SILENCE = 10.0
 
 #: Connections to a server that one process uses for writing, at most.
 _CONNECTIONS = 8
@@ -69,6 +75,7 @@ class Driver:
         # Threads of one process queue here rather than in SQLite's busy handler, which sleeps ever longer.
         self._turn: Any = threading.Lock() if self._embedded else threading.BoundedSemaphore(_CONNECTIONS)
         self._idle: list[_Held] = []
+        self._watch = None if self._embedded else Watch()
 
     def compiled(self, statement: sa.Insert) -> str:
         """``statement`` as text whose parameters are the columns of its table, in their order."""
@@ -106,7 +113,12 @@ class Driver:
             return self._commit(steps, entered, syncs)
 
     def dispose(self) -> None:
-        """Close the connections held here, and the engine's."""
+        """Close the connections held here, and the engine's, and look after none any more."""
+        if self._watch is not None:
+            self._watch.close()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
         idle, self._idle = self._idle, []
         for held in idle:
             held.checked_out.invalidate()
@@ -127,6 +139,8 @@ class Driver:
                 self._breaker.check(entered)
             held = self._held()
             is_committing = False
+            if self._watch is not None:
+                self._watch.begin(held.connection, _LONG_SILENCE if entered is None else _SILENCE)
             try:
                 written = self._run(held, steps, syncs)
                 is_committing = True
@@ -135,18 +149,27 @@ class Driver:
                 else:
                     held.connection.commit()
             except BaseException as error:
+                is_cut = self._watch is not None and self._watch.end(held.connection)
                 # Never used again: what state it is in depends on what went wrong. Rolled back first, since SQLite
                 # keeps the lock of a closed connection for as long as a traceback holds its cursor.
                 is_lost = self._is_lost(error, held)
                 with suppress(self._errors.Error):
                     held.connection.rollback()
                 held.checked_out.invalidate()
-                if is_lost:
+                if is_lost or is_cut:
                     # A server that was restarted has closed the others too.
-                    self.dispose()
+                    self._close_idle()
+                if is_cut:
+                    # Not again on a new connection: the caller has waited long enough.
+                    self._breaker.failed()
+                    raise RecordsUnavailable("the server does not answer") from None
+                if is_lost:
                     raise ConnectionLost(reason(error), may_be_written=is_committing) from None
                 raise
-            self._idle.append(held)
+            if self._watch is None or not self._watch.end(held.connection):
+                self._idle.append(held)
+            else:  # cut when it had just answered
+                held.checked_out.invalidate()
             return written
         finally:
             self._turn.release()

@@ -29,9 +29,7 @@ def exported(
         with reading(engine) as connection:
             told = _by_call(connection, tables.determinations, ids)
             cards = _by_call(connection, tables.cards, ids)
-            reports = {
-                row.id: feedback.on_cards(connection, row.client, [card.card for card in cards.get(row.id, ())]) for row in rows
-            }
+            reports = _reports(connection, rows, cards)
         for row in rows:
             line = _plain_line(row, told.get(row.id, []), cards.get(row.id, []), reports[row.id])
             if bodies:
@@ -46,8 +44,16 @@ def _by_call(connection: sa.Connection, table: sa.Table, ids: list[int]) -> dict
     return grouped
 
 
-def _reports(connection: sa.Connection, row: Any, cards: list[Any]) -> list[Any]:
-    return feedback.on_cards(connection, row.client, [card.card for card in cards]) if cards else []
+def _reports(connection: sa.Connection, rows: list[Any], cards: dict[int, list[Any]]) -> dict[int, list[Any]]:
+    """The feedback on each of ``rows``, by their id: what the client itself sent on its cards, oldest first."""
+    shown = {(row.client, card.card): row.id for row in rows for card in cards.get(row.id, ())}
+    reports: dict[int, list[Any]] = {row.id: [] for row in rows}
+    if shown:
+        for report in feedback.on_any(connection, {card for _, card in shown}):
+            row = shown.get((report.client, report.card))
+            if row is not None:
+                reports[row].append(report)
+    return reports
 
 
 def _plain_line(row: Any, told: list[Any], cards: list[Any], reports: list[Any]) -> dict[str, Any]:
@@ -63,6 +69,7 @@ def _plain_line(row: Any, told: list[Any], cards: list[Any], reports: list[Any])
                 "rule": one.rule,
                 "covered": one.covered,
                 "assertion_id": one.assertion_id,
+                "repeated": one.repeated,
             }
             for one in told
         ],

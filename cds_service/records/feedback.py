@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,8 @@ import msgspec
 import sqlalchemy as sa
 
 from cds_service.records import tables
-from cds_service.records.database import insert_if_new, writing
+from cds_service.records.database import insert_if_new
+from cds_service.records.driver import Driver
 from cds_service.records.encryption import Keyring
 from cds_service.records.record import KeptFeedback, RecordUnstorable
 
@@ -32,57 +33,69 @@ def card_key(card: str) -> str:
     return tables.plain(card.lower())
 
 
-def keep(
-    engine: sa.Engine, keyring: Keyring, service_id: str, client: str | None, items: Sequence[FeedbackItem], now: datetime
-) -> None:
-    """Commit all ``items`` or none; one that was reported before is left as it is. Raises RecordsUnavailable.
+class FeedbackWriter:
+    """Keeps feedback, each list of it in one transaction."""
 
-    Whether the card is known is not asked: it may be known a moment later, and an unknown one is no error.
-    """
-    if not items:
-        return
-    try:
-        rows = [_row(keyring, service_id, client or "", item, now) for item in items]
-    except (TypeError, ValueError) as error:
-        raise RecordUnstorable(type(error).__name__) from None
-    with writing(engine) as connection:
-        connection.execute(insert_if_new(engine, tables.feedback), rows)
+    def __init__(self, driver: Driver, keyring: Keyring) -> None:
+        self._driver, self._keyring = driver, keyring
+        self._insert = driver.compiled(insert_if_new(driver.engine, tables.feedback))
 
+    def keep(
+        self, service_id: str, client: str | None, items: Sequence[FeedbackItem], now: datetime, codes: Collection[str]
+    ) -> None:
+        """Commit all ``items`` or none; one that was reported before is left as it is. Raises RecordsUnavailable.
 
-def _row(keyring: Keyring, service_id: str, client: str, item: FeedbackItem, now: datetime) -> dict[str, Any]:
-    kept = KeptFeedback(
-        item.card,
-        item.outcome,
-        item.outcome_at,
-        now,
-        service_id,
-        item.accepted,
-        item.reason_system,
-        item.reason_code,
-        item.reason_display,
-        item.comment,
-    )
-    card, outcome_at = card_key(item.card), tables.micros(item.outcome_at)
-    same = "\n".join((client, card, item.outcome, str(outcome_at)))
-    row = hashlib.sha256(same.encode("utf-8", "surrogatepass")).hexdigest()
-    return {
-        "id": row,
-        "received_at": tables.micros(now),
-        "client": client,
-        "service_id": service_id,
-        "card": card,
-        "outcome": item.outcome,
-        "outcome_at": outcome_at,
-        "reason_code": tables.plain_code(item.reason_code),
-        "key_id": keyring.newest,
-        "sealed": keyring.seal(_encoder.encode(kept), sealed_feedback(row)),
-    }
+        ``codes`` are the override reasons' that may be read by whoever queries the database: any other is sealed alone.
+        Whether the card is known is not asked: it may be known a moment later, and an unknown one is no error.
+        """
+        if not items:
+            return
+        try:
+            rows = [self._row(service_id, client or "", item, now, codes) for item in items]
+        except (TypeError, ValueError) as error:
+            raise RecordUnstorable(type(error).__name__) from None
+        self._driver.commit([(self._insert, rows)])
+
+    def _row(self, service_id: str, client: str, item: FeedbackItem, now: datetime, codes: Collection[str]) -> tuple[Any, ...]:
+        """The columns of ``feedback``, in their order."""
+        kept = KeptFeedback(
+            item.card,
+            item.outcome,
+            item.outcome_at,
+            now,
+            service_id,
+            item.accepted,
+            item.reason_system,
+            item.reason_code,
+            item.reason_display,
+            item.comment,
+        )
+        card, outcome_at = card_key(item.card), tables.micros(item.outcome_at)
+        same = "\n".join((client, card, item.outcome, str(outcome_at)))
+        row = hashlib.sha256(same.encode("utf-8", "surrogatepass")).hexdigest()
+        return (
+            row,
+            tables.micros(now),
+            client,
+            service_id,
+            card,
+            item.outcome,
+            outcome_at,
+            tables.plain_code(item.reason_code, codes),
+            self._keyring.newest,
+            self._keyring.seal(_encoder.encode(kept), sealed_feedback(row)),
+        )
 
 
 def on_cards(connection: sa.Connection, client: str, cards: Iterable[str]) -> list[Any]:
     """The feedback rows that ``client`` (empty: unauthenticated) sent on ``cards``, oldest first."""
+    return on_any(connection, {card_key(card) for card in cards}, tables.feedback.c.client == client)
+
+
+def on_any(connection: sa.Connection, keys: Collection[str], *conditions: sa.ColumnElement[bool]) -> list[Any]:
+    """The feedback rows on the cards of ``keys`` (as ``card_key`` makes them), whoever sent them, oldest first."""
     column = tables.feedback.c
-    wanted = sa.select(tables.feedback).where(column.card.in_([card_key(card) for card in cards]), column.client == client)
+    wanted = sa.select(tables.feedback).where(column.card.in_(keys), *conditions)
     return list(connection.execute(wanted.order_by(column.outcome_at, column.id)))
 
 

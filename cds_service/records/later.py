@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 
 import structlog
@@ -18,7 +19,8 @@ class LaterWriter:
     """Keeps calls in memory for at most ``age`` seconds (twice, at worst) and writes them together, from its own thread.
 
     The thread starts with the first call, so that a process that forks before has none; it ends with ``close`` or
-    with the main thread, and writes what is left in either case. ``tidy`` is called on it about once a second and must be quick.
+    with the main thread, and writes what is left in either case; no error ends it. ``tidy`` is called on it about once a
+    second and must be quick.
     """
 
     def __init__(
@@ -53,21 +55,24 @@ class LaterWriter:
             self._waiting.append(call)
             self._bytes += _size(call)
             count = len(self._waiting)
-        if count == 1:
+        if self._thread is None:
             self.start()
+        if count == 1:
             self._some.set()
         elif count == self._batch:
             self._hurry.set()
         return True
 
     def start(self) -> None:
-        """Start the thread, if it does not run yet."""
+        """Start the thread, if it does not run yet; where none is to be had, the next call tries again."""
         if self._thread is None:
             with self._lock:
                 if self._thread is None and not self._closed.is_set():
                     # Not a daemon: those are stopped in mid-write when the interpreter ends.
-                    self._thread = threading.Thread(target=self._run, name="records-later", daemon=False)
-                    self._thread.start()
+                    thread = threading.Thread(target=self._run, name="records-later", daemon=False)
+                    with suppress(RuntimeError):
+                        thread.start()
+                        self._thread = thread
 
     def close(self) -> None:
         """Write what is left and end the thread; what cannot be written is lost and counted."""
@@ -77,6 +82,9 @@ class LaterWriter:
         self._hurry.set()
         if self._thread is not None:
             self._thread.join()
+        if left := len(self._waiting):  # no thread was to be had
+            self._forget(left)
+            self._on_lost(left)
 
     def _run(self) -> None:
         main = threading.main_thread()
@@ -87,10 +95,23 @@ class LaterWriter:
             if self._waiting:
                 if not is_last:
                     self._hurry.wait(self._age)
-                self._empty(is_last=is_last)
+                try:
+                    self._empty(is_last=is_last)
+                except Exception as error:
+                    self._went_wrong("records_delayed", error)
+                    self.is_failing = True
+                    self._closed.wait(self._age)
             elif is_last:
                 return
-            self._tidy()
+            try:
+                self._tidy()
+            except Exception as error:
+                self._went_wrong("records_not_tidied", error)
+
+    def _went_wrong(self, event: str, error: Exception) -> None:
+        # Nobody foresaw it, so its text may quote a record; and whatever it is, the log may fail of it too.
+        with suppress(Exception):
+            _log.error(event, count=len(self._waiting), reason=type(error).__name__)
 
     def _empty(self, *, is_last: bool) -> None:
         """Write all that waits; after a failure keep it for the next time, unless there is none."""
@@ -104,22 +125,31 @@ class LaterWriter:
                 self.is_failing = False
             except RecordUnstorable:
                 self._write_singly(batch)
-            except RecordsUnavailable as error:
-                _log.error("records_delayed", count=len(self._waiting), reason=str(error))
-                self.is_failing = True
-                if not is_last:
-                    self._some.set()
-                    self._closed.wait(self._age)
-                    return
-                self._on_lost(len(batch))
+            except Exception as error:
+                is_foreseen = isinstance(error, RecordsUnavailable)
+                if self.is_failing and not is_foreseen:  # once more: one of them may be what cannot be written
+                    self._write_singly(batch)
+                else:
+                    reason = str(error) if is_foreseen else type(error).__name__
+                    _log.error("records_delayed", count=len(self._waiting), reason=reason)
+                    self.is_failing = True
+                    if not is_last:
+                        self._some.set()
+                        self._closed.wait(self._age)
+                        return
+                    self._forget(len(batch))
+                    self._on_lost(len(batch))
+                    continue
             self._forget(len(batch))
 
     def _write_singly(self, batch: Sequence[CallRecord]) -> None:
         for call in batch:
             try:
                 self._write([call])
-            except RecordsUnavailable as error:
-                _log.error("record_lost", call_id=call.call_id, reason=str(error))
+                self.is_failing = False
+            except Exception as error:
+                reason = str(error) if isinstance(error, RecordsUnavailable) else type(error).__name__
+                _log.error("record_lost", call_id=call.call_id, reason=reason)
                 self._on_lost(1)
 
     def _forget(self, count: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,41 +12,98 @@ import sqlalchemy as sa
 from cds_service.records import feedback, tables
 from cds_service.records.database import reading
 from cds_service.records.encryption import Keyring
-from cds_service.records.record import CallRecord, FoundCall, RecordUnreadable
+from cds_service.records.record import CallRecord, FoundCall, KeptFeedback, RecordUnreadable
 from cds_service.records.writer import sealed_call
 
 _decoder = msgspec.msgpack.Decoder(CallRecord)
 _PAGE = 100
+_UUID_LENGTH = 36
 _calls, _told, _cards = tables.calls, tables.determinations, tables.cards
 
+#: Is told of a record that cannot be opened.
+Told = Callable[[RecordUnreadable], None]
 
-def find(engine: sa.Engine, keyring: Keyring, name: str, limit: int) -> list[FoundCall]:
-    """The calls that a coverage-assertion-id, a hookInstance or a card's uuid names, newest first, at most ``limit``.
 
-    One assertion id stands in every call that repeated it, and some clients send one hookInstance for ever.
-    Raises RecordsUnavailable, RecordUnreadable.
+def find(
+    engine: sa.Engine, keyring: Keyring, name: str, limit: int | None, on_unreadable: Told | None = None
+) -> Iterator[FoundCall]:
+    """The calls that ``name`` names (see ``named``) with their feedback, newest first; None: no ``limit``.
+
+    What cannot be opened is told to ``on_unreadable`` and passed over. Raises RecordsUnavailable, and RecordUnreadable if
+    nobody is to be told.
     """
+    for row, call in at_rows(engine, keyring, named(engine, name, limit), on_unreadable):
+        yield FoundCall(row.id, call, tuple(_reports(engine, keyring, row, call, on_unreadable)))
+
+
+def at_rows(
+    engine: sa.Engine, keyring: Keyring, ids: Sequence[int], on_unreadable: Told | None = None
+) -> Iterator[tuple[Any, CallRecord]]:
+    """The calls at ``ids``, newest first, each with its row, of which only a page is held at a time. Raises as ``find``."""
+    for start in range(0, len(ids), _PAGE):
+        page = ids[start : start + _PAGE]
+        with reading(engine) as connection:
+            rows = connection.execute(sa.select(_calls).where(_calls.c.id.in_(page)).order_by(_calls.c.id.desc())).all()
+        for row in rows:
+            try:
+                call = opened(keyring, row)
+            except RecordUnreadable as error:
+                _tell(on_unreadable, error)
+            else:
+                yield row, call
+
+
+def _tell(on_unreadable: Told | None, error: RecordUnreadable) -> None:
+    if on_unreadable is None:
+        raise error
+    on_unreadable(error)
+
+
+def named(engine: sa.Engine, name: str, limit: int | None = None) -> list[int]:
+    """The rows of the calls that a coverage-assertion-id, a hookInstance or a card's uuid names, newest first.
+
+    One assertion id stands in every call that repeated it, and some clients send one hookInstance for ever. Letter case and
+    spaces around it are no part of an id. Raises RecordsUnavailable.
+    """
+    bare = name.strip()
+    if not bare:
+        return []
+    assertion_id = bare[:-_UUID_LENGTH].upper() + bare[-_UUID_LENGTH:].lower()
+    # An instance stands there as its client wrote it, or as the digest of that.
+    instances = [tables.plain(each) for each in dict.fromkeys((name, bare, bare.lower(), bare.upper()))]
+    assertions = [each for each in (bare, assertion_id) if each.isprintable()]
     rows = sa.union(
-        sa.select(_told.c.call).where(_told.c.assertion_id == (name if name.isprintable() else "")),
-        sa.select(_calls.c.id).where(_calls.c.hook_instance == tables.plain(name)),
-        sa.select(_cards.c.call).where(_cards.c.card == feedback.card_key(name)),
+        sa.select(_told.c.call).where(_told.c.assertion_id.in_(assertions)),
+        sa.select(_calls.c.id).where(_calls.c.hook_instance.in_(instances)),
+        sa.select(_cards.c.call).where(_cards.c.card == feedback.card_key(bare)),
     ).subquery()
-    query = sa.select(_calls).where(_calls.c.id.in_(sa.select(rows))).order_by(_calls.c.id.desc()).limit(limit)
     with reading(engine) as connection:
-        found = []
-        for row in connection.execute(query).all():
-            call = opened(keyring, row)
-            reports = feedback.on_cards(connection, row.client, [card.uuid for card in call.cards])
-            found.append(FoundCall(row.id, call, tuple(feedback.opened(keyring, report) for report in reports)))
-        return found
+        found = sa.select(_calls.c.id).where(_calls.c.id.in_(sa.select(rows))).order_by(_calls.c.id.desc()).limit(limit)
+        return list(connection.execute(found).scalars())
+
+
+def _reports(
+    engine: sa.Engine, keyring: Keyring, row: Any, call: CallRecord, on_unreadable: Told | None
+) -> Iterator[KeptFeedback]:
+    if not call.cards:
+        return
+    with reading(engine) as connection:
+        reports = feedback.on_cards(connection, row.client, [card.uuid for card in call.cards])
+    for report in reports:
+        try:
+            yield feedback.opened(keyring, report)
+        except RecordUnreadable as error:
+            _tell(on_unreadable, RecordUnreadable(f"{row.call_id}: {error}"))
 
 
 def opened(keyring: Keyring, row: Any) -> CallRecord:
-    """The call of one row of ``calls``. Raises RecordUnreadable."""
+    """The call of one row of ``calls``. Raises RecordUnreadable, which names it."""
     try:
         return _decoder.decode(keyring.unseal(row.key_id, row.sealed, sealed_call(row.id)))
+    except RecordUnreadable as error:
+        raise RecordUnreadable(f"{row.call_id}: {error}") from None
     except msgspec.MsgspecError:
-        raise RecordUnreadable(f"{sealed_call(row.id)} was written by a version that this one cannot read") from None
+        raise RecordUnreadable(f"{row.call_id}: was written by a version that this one cannot read") from None
 
 
 def within(start: datetime | None, end: datetime | None, column: Any = _calls.c.id) -> list[sa.ColumnElement[bool]]:

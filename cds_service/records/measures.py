@@ -24,6 +24,9 @@ SECONDS = 5
 #: The policy of what is said of an order that no policy is about: not evaluated, or an earlier answer withdrawn.
 _NO_POLICY = "(none)"
 
+#: What a measure may be grouped by, in the order in which columns stand.
+GROUPS = ("hook", "client", "policy", "policy_versions", "covered", "answer", "rule", "outcome", "reason")
+
 _calls, _told, _cards, _feedback = tables.calls, tables.determinations, tables.cards, tables.feedback
 
 
@@ -42,8 +45,9 @@ class Measure(msgspec.Struct, frozen=True):
 
 
 def measures(engine: sa.Engine, start: datetime | None, end: datetime | None) -> list[Measure]:
-    """All measures over calls (and feedback received) at or after ``start`` and before ``end``; None: no bound.
+    """All measures over calls at or after ``start`` and before ``end``, and what was ever said of their cards; None: no bound.
 
+    A report on a card that is not known counts by when it was received.
     Raises RecordsUnavailable.
     """
     parts: tuple[Callable[..., list[Measure]], ...] = (_volume, _covered, _recognition, _outcomes, _reasons)
@@ -78,7 +82,7 @@ def _volume(connection: sa.Connection, start: datetime | None, end: datetime | N
 
 def _covered(connection: sa.Connection, start: datetime | None, end: datetime | None) -> list[Measure]:
     by = (_told.c.policy, _told.c.covered)
-    given = (_told.c.assertion_id.is_not(None), *within(start, end, _told.c.call))
+    given = (_told.c.assertion_id.is_not(None), _told.c.repeated.is_(False), *within(start, end, _told.c.call))
     query = sa.select(*by, sa.func.count()).where(*given).group_by(*by).order_by(*by)
     rows = connection.execute(query).all()
     total = sum(row[2] for row in rows)
@@ -99,20 +103,22 @@ def _recognition(connection: sa.Connection, start: datetime | None, end: datetim
 
 
 def _reported(start: datetime | None, end: datetime | None) -> sa.Subquery:
-    """The latest report on each card that its own client was shown; any other card is an unknown one."""
+    """The latest report on each card of the span that its own client was shown; any other card is an unknown one."""
     received = [_feedback.c.received_at >= tables.micros(start)] if start else []
     received += [_feedback.c.received_at < tables.micros(end)] if end else []
     newest = (_feedback.c.outcome_at.desc(), _feedback.c.received_at.desc(), _feedback.c.id)
     place = sa.func.row_number().over(partition_by=(_feedback.c.client, _feedback.c.card), order_by=newest)
     owned = (
-        sa.select(_cards.c.card, _cards.c.policy, _cards.c.answer, _calls.c.client)
+        sa.select(_cards.c.call, _cards.c.card, _cards.c.policy, _cards.c.answer, _calls.c.client)
         .join_from(_cards, _calls, _cards.c.call == _calls.c.id)
         .subquery()
     )
     same = sa.and_(owned.c.card == _feedback.c.card, owned.c.client == _feedback.c.client)
     columns: tuple[Any, ...] = (_feedback.c.outcome, _feedback.c.reason_code, owned.c.policy, owned.c.answer)
-    query = sa.select(*columns, place.label("place")).join_from(_feedback, owned, same, isouter=True).where(*received)
-    return query.subquery()
+    # By when the card was shown, as the cards are counted that they are a share of.
+    shown, unknown = within(start, end, owned.c.call), [owned.c.call.is_(None), *received]
+    query = sa.select(*columns, place.label("place")).join_from(_feedback, owned, same, isouter=True)
+    return query.where(sa.or_(sa.and_(sa.true(), *shown), sa.and_(*unknown))).subquery()
 
 
 def _outcomes(connection: sa.Connection, start: datetime | None, end: datetime | None) -> list[Measure]:

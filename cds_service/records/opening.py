@@ -23,11 +23,13 @@ _KEYS = "CDS_SERVICE_RECORDS_KEYS"
 def open_store(
     settings: Settings,
     *,
+    must_exist: bool = False,
     on_lost: Callable[[int], None] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Store:
     """The store that ``settings`` name, made and migrated if it is an embedded file. Raises RecordsMisconfigured.
 
+    With ``must_exist`` an embedded file that is not there is refused: who only looks has a wrong path.
     ``on_lost`` is told, from any thread, how many calls given to ``record_later`` were lost. No connection is left
     open, and no thread started: the caller may fork.
     """
@@ -36,6 +38,8 @@ def open_store(
     engine = database.make_engine(url)
     try:
         if database.is_embedded(url):
+            if must_exist:
+                database.check_file(Path(str(url.database)))
             keys, notices = _open_file(engine, Path(str(url.database)), keys)
         else:
             notices = (f"records: {database.shown(url)}",)
@@ -93,6 +97,8 @@ def _open_file(
             if not keys:
                 if _newest(engine) is not None:
                     raise RecordsMisconfigured(f"{key_path} is missing, yet records are sealed; restore it, or set {_KEYS}")
+                if key_path.exists():
+                    raise RecordsMisconfigured(f"{key_path} holds no key; restore it, or remove it and have one made")
                 keys = make_key_file(key_path)
                 notices.append(f"records: sealed with a key made now, {key_path}; back it up apart from the records")
     except (sa.exc.SQLAlchemyError, RecordsUnavailable) as error:

@@ -43,7 +43,8 @@ class DeterminationRecord(msgspec.Struct, frozen=True):
     """What the payer said of one order (CRD 2.2.1 found-11).
 
     ``order_place`` names the order within the call, such as ``ServiceRequest/1``. ``answer`` is ``yes``, ``possibly``
-    or ``no``. ``covered`` and ``assertion_id`` are None when no coverage-information was returned for the order.
+    or ``no``. ``covered`` and ``assertion_id`` are None when the order bears no coverage-information of ours after the call;
+    ``is_repeated`` tells that it bore it already when it came in, so that nothing was added.
     ``evidence`` and ``dates`` hold what the decision rested on: JSON-like values, or structs, which are read back as such.
     Order, evidence and dates are patient data: they are kept sealed; the rest stands in plain columns.
     """
@@ -57,6 +58,7 @@ class DeterminationRecord(msgspec.Struct, frozen=True):
     assertion_id: str | None
     evidence: Any
     dates: Any
+    is_repeated: bool = False
 
     def __repr__(self) -> str:
         return f"DeterminationRecord(policy={self.policy!r}, answer={self.answer!r})"
@@ -75,9 +77,13 @@ class CallRecord(msgspec.Struct, frozen=True):
     """One hook call with its answer, and all that is needed to decide it again (CRD 2.2.1 found-11, found-37).
 
     ``call_id`` is a UUID made by the caller of the store, ``at`` the aware time the call came in. ``client`` is the
-    registered name, None without authentication. ``duration_ms`` is the time until the answer was ready.
+    registered name, None without authentication. ``duration_ms`` is the time from the start of the request's service (its token
+    not yet checked) until the answer was ready to be kept.
     ``policy_hashes`` maps policy ids to the SHA-256 (hex) of their files; ``fetched`` what the FHIR server returned,
     by place; ``today`` the plan's day (ISO); ``settings`` those settings the decision used, never a secret.
+
+    Of a call that was refused before it was understood, ``hook_instance``, ``crd_version`` and ``request`` may be empty; of
+    one that the service failed on (status 500), ``response`` is.
 
     The whole value is what gets sealed. A field added later needs a default, or older records cannot be read.
     """
@@ -100,6 +106,11 @@ class CallRecord(msgspec.Struct, frozen=True):
     settings: dict[str, Any] = {}
     determinations: tuple[DeterminationRecord, ...] = ()
     cards: tuple[CardRecord, ...] = ()
+
+    @property
+    def was_decided(self) -> bool:
+        """Did an answer come of it that can be decided again: no failure of ours, nor a body that was not kept?"""
+        return self.status < 300 or (self.status < 500 and self.request != b"")
 
     def __repr__(self) -> str:
         # msgspec's own would put the request into every traceback that shows locals.

@@ -16,6 +16,8 @@ from cds_service.records.record import CallRecord
 
 #: Decides a call: what was kept of its input in, response body out.
 Decide = Callable[["ReplayInput"], bytes]
+#: Decides a call likewise: lines out that say why each of its orders is answered as it is, or not at all.
+Explain = Callable[["ReplayInput"], list[str]]
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 #: Characters shown before the place where two texts differ.
@@ -113,11 +115,15 @@ def _numbered(text: str, fixed: frozenset[str], seen: dict[str, str]) -> str:
     return _UUID.sub(number, text)
 
 
+def same_until(then: str, now: str) -> int:
+    """How many characters two texts have in common from their beginning."""
+    return next((at for at, (one, other) in enumerate(zip(then, now, strict=False)) if one != other), min(len(then), len(now)))
+
+
 def _text_differences(then: str, now: str) -> list[Difference]:
     if then == now:
         return []
-    same = next((at for at, (one, other) in enumerate(zip(then, now, strict=False)) if one != other), min(len(then), len(now)))
-    start = max(0, same - _BEFORE)
+    start = max(0, same_until(then, now) - _BEFORE)
     return [Difference("", then[start:], now[start:])]
 
 

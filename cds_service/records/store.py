@@ -8,30 +8,22 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 import structlog
 
-from cds_service.records import database, export, feedback, lookup, measures, tables, upkeep
-from cds_service.records.breaker import Breaker
-from cds_service.records.driver import TURN, Driver
+from cds_service.records import database, export, lookup, measures, tables, upkeep
 from cds_service.records.encryption import Keyring
-from cds_service.records.later import LaterWriter
+from cds_service.records.open_here import OpenHere
 from cds_service.records.record import CallRecord, FoundCall, RecordsUnavailable, RecordUnreadable
-from cds_service.records.together import TogetherWriter, TurnMissed
-from cds_service.records.tokens import TokenWriter
-from cds_service.records.writer import CallWriter
 
 if TYPE_CHECKING:
     from cds_service.crd.feedback import FeedbackItem
 
-_TIDY_SECONDS = 60.0
 _log = structlog.get_logger("cds_service.records")
 
 #: What a parent process had open when this one was forked off: kept so that it is never closed from here.
@@ -61,7 +53,7 @@ class Store:
         self._keeps_calls, self._retention_days = keeps_calls, retention_days
         self._on_lost, self._clock = on_lost, clock
         self._lost = 0
-        self._open: _Open | None = None
+        self._open: OpenHere | None = None
         self._opening = threading.Lock()
         forked = weakref.WeakMethod(self._forked)
         os.register_at_fork(after_in_child=lambda: (method := forked()) and method())
@@ -71,12 +63,19 @@ class Store:
         self._open, self._opening = None, threading.Lock()
 
     @property
-    def _here(self) -> _Open:
+    def _here(self) -> OpenHere:
         """What this process has open."""
         if self._open is None:
             with self._opening:
                 if self._open is None:
-                    self._open = _Open(self)
+                    self._open = OpenHere(
+                        self._url,
+                        self._keyring,
+                        self._count_lost,
+                        self._clock,
+                        keeps_calls=self._keeps_calls,
+                        retention_days=self._retention_days,
+                    )
         return self._open
 
     def _count_lost(self, count: int) -> None:
@@ -102,8 +101,9 @@ class Store:
             try:
                 here.write_now(call)
                 return
-            except RecordsUnavailable as error:
-                _log.error("record_lost", call_id=call.call_id, reason=str(error))
+            except Exception as error:
+                reason = str(error) if isinstance(error, RecordsUnavailable) else type(error).__name__
+                _log.error("record_lost", call_id=call.call_id, reason=reason)
         self._count_lost(1)
 
     def token_is_new(self, client: str, jti: str, exp: int) -> bool:
@@ -115,11 +115,17 @@ class Store:
         here.later.start()
         return here.tokens.is_new(client, jti, exp)
 
-    def record_feedback(self, service_id: str, client: str | None, items: Sequence[FeedbackItem]) -> None:
-        """Keep all ``items`` or none; repeated, late and unknown ones do no harm. Raises RecordsUnavailable."""
-        if self._here.breaker.is_open:
+    def record_feedback(
+        self, service_id: str, client: str | None, items: Sequence[FeedbackItem], codes: Collection[str] = ()
+    ) -> None:
+        """Keep all ``items`` or none; repeated, late and unknown ones do no harm. Raises RecordsUnavailable.
+
+        ``codes`` are those of the override reasons that cards offer; only they are counted by name.
+        """
+        here = self._here
+        if here.breaker.is_open:
             raise RecordsUnavailable("the store failed a moment ago")
-        feedback.keep(self._here.engine, self._keyring, service_id, client, items, self._clock())
+        here.feedback.keep(service_id, client, items, self._clock(), codes)
 
     def keep_policies(self, files: Mapping[str, bytes]) -> dict[str, str]:
         """Keep the policy files in use, by policy id, for replay; their SHA-256 in hex. Raises RecordsUnavailable."""
@@ -134,10 +140,23 @@ class Store:
 
         Raises RecordsUnavailable, RecordUnreadable.
         """
-        return lookup.find(self._here.engine, self._keyring, name, limit)
+        return list(self.each(name, limit))
+
+    def each(self, name: str, limit: int, on_unreadable: lookup.Told | None = None) -> Iterator[FoundCall]:
+        """As ``find``, one after the other; ``on_unreadable`` as in ``calls``."""
+        return lookup.find(self._here.engine, self._keyring, name, limit, on_unreadable)
+
+    def calls_named(self, name: str, on_unreadable: lookup.Told | None = None) -> Iterator[CallRecord]:
+        """All calls of a coverage-assertion-id, hookInstance or card uuid, newest first. Raises as ``find``."""
+        ids = lookup.named(self._here.engine, name)
+        return (call for _, call in lookup.at_rows(self._here.engine, self._keyring, ids, on_unreadable))
+
+    def count_named(self, name: str) -> int:
+        """How many calls a coverage-assertion-id, hookInstance or card uuid names. Raises RecordsUnavailable."""
+        return len(lookup.named(self._here.engine, name))
 
     def calls(
-        self, start: datetime | None, end: datetime | None, on_unreadable: Callable[[RecordUnreadable], None] | None = None
+        self, start: datetime | None, end: datetime | None, on_unreadable: lookup.Told | None = None
     ) -> Iterator[CallRecord]:
         """Every call of a span (``start`` inclusive, ``end`` not), oldest first. Raises as ``find``.
 
@@ -200,62 +219,3 @@ class Store:
             here, self._open = self._open, None
         if here is not None:
             here.close()
-
-
-class _Open:
-    """What one process holds open: connections, compiled statements, the queue and its thread."""
-
-    def __init__(self, store: Store) -> None:
-        self.engine = database.make_engine(store._url)
-        self.breaker = Breaker()
-        self.driver = Driver(self.engine, breaker=self.breaker)
-        self.writer = CallWriter(self.driver, store._keyring)
-        self._together = TogetherWriter(self.writer.write, TURN) if database.is_embedded(store._url) else None
-        # The record of the token's call syncs its id too, before an answer that determines anything or within a second:
-        # the log is one file. Where no records are kept nobody else would.
-        self.tokens = TokenWriter(self.driver, syncs=not store._keeps_calls)
-        self.later = LaterWriter(partial(self.writer.write, insists=True), store._count_lost, self._tidy)
-        self._retention_days, self._clock = store._retention_days, store._clock
-        self._next_tidying = time.monotonic() + _TIDY_SECONDS
-        self._tidying: threading.Thread | None = None
-        self._closing = threading.Event()
-
-    def write_now(self, call: CallRecord) -> None:
-        """Commit ``call`` before this returns. Raises RecordsUnavailable."""
-        if self._together is None:
-            self.writer.write((call,))
-        elif self.breaker.is_open:
-            raise RecordsUnavailable("the store failed a moment ago")
-        else:
-            try:
-                self._together.write(call)
-            except TurnMissed:
-                # A disk that answers nobody must not be waited for by one caller after the other.
-                self.breaker.failed()
-                raise
-
-    def close(self) -> None:
-        """Write what waits, end the threads, close the connections."""
-        self.later.close()
-        self._closing.set()
-        if self._tidying is not None:
-            self._tidying.join()
-        self.driver.dispose()
-
-    def _tidy(self) -> None:
-        """Start the tidying up when it is time; on a thread that may be stopped at any moment."""
-        is_busy = self._tidying is not None and self._tidying.is_alive()
-        if time.monotonic() >= self._next_tidying and not is_busy:
-            self._next_tidying = time.monotonic() + _TIDY_SECONDS
-            self._tidying = threading.Thread(target=self.tidy_up, name="records-tidy", daemon=True)
-            self._tidying.start()
-
-    def tidy_up(self) -> None:
-        """Forget expired token ids, and purge what is past retention; a failure is logged."""
-        try:
-            self.tokens.forget_expired(self._clock().timestamp())
-            if self._retention_days is not None:
-                before = self._clock() - timedelta(days=self._retention_days)
-                upkeep.purge(self.engine, before, self._closing.is_set)
-        except RecordsUnavailable as error:
-            _log.warning("records_not_tidied", reason=str(error))

@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Table, false
 
 #: The newest revision of ``cds_service/migrations``; a test holds the two together.
-HEAD = "0001"
+HEAD = "0002"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _RANDOM_BITS = 21
+_MOST = 2**63 - 1
 
 metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s"})
 
@@ -53,6 +55,8 @@ determinations = Table(
     Column("rule", String, nullable=False),
     Column("covered", String),
     Column("assertion_id", String, index=True),
+    # The order bore it already when it came in: found by its id, and not counted as given.
+    Column("repeated", Boolean, nullable=False, server_default=false()),
     sqlite_with_rowid=False,
 )
 
@@ -121,8 +125,11 @@ def row_id(at: datetime, call_id: str) -> int:
 
 
 def first_row_id(at: datetime) -> int:
-    """The smallest row id a call of the millisecond of ``at`` can have: spans of time are spans of ids."""
-    return micros(at) // 1000 << _RANDOM_BITS
+    """The smallest row id a call of the millisecond of ``at`` can have: spans of time are spans of ids.
+
+    Of a time after the year 2109 the largest that a column can hold, long before 1970 the smallest.
+    """
+    return max(-_MOST - 1, min(micros(at) // 1000 << _RANDOM_BITS, _MOST))
 
 
 _UUID = re.compile(r"(?:urn:uuid:)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -133,16 +140,14 @@ def plain(text: str) -> str:
 
     CDS Hooks has UUIDs for hookInstance and for cards; "Smith1961" there would be a patient's name in the clear.
     """
-    if _UUID.fullmatch(text):
+    if _UUID.fullmatch(text) or not text:
         return text
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:57]
 
 
-_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+def plain_code(code: str | None, offered: Collection[str]) -> str | None:
+    """A coded reason as it may stand in a plain column: the code if a card ``offered`` it, else ``(other)``; None for none.
 
-
-def plain_code(code: str | None) -> str | None:
-    """A coded reason for counting: the code if it is one, ``(other)`` for free text, None for none."""
-    if code is None:
-        return None
-    return code if _CODE.fullmatch(code) else "(other)"
+    What a client writes as a code is anybody's text.
+    """
+    return code if code is None or code in offered else "(other)"

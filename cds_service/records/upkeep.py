@@ -1,4 +1,4 @@
-"""Purging what may go, and sealing again what an old key still holds. Nothing here runs unless it was asked for."""
+"""Purging what may go and sealing again what an old key still holds, when asked to; keeping the policy files, at each start."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ def told(found: FoundCall) -> Iterator[str]:
     call = found.call
     yield f"Call {call.call_id}, {call.at:%Y-%m-%d %H:%M:%S} UTC"
     yield f"  asked:     hook {call.hook} at {call.service_id}, by {call.client or 'no named client'}"
-    yield f"  instance:  {call.hook_instance}"
-    yield f"  answered:  HTTP {call.status} in {call.duration_ms:.0f} ms; CRD {call.crd_version}"
+    yield f"  instance:  {call.hook_instance or 'not told'}"
+    yield f"  answered:  HTTP {call.status} in {call.duration_ms:.0f} ms; CRD {call.crd_version or 'version not told'}"
     yield f"  software:  cds-service {call.software_version}"
     yield f"  the day:   {call.today or 'not kept'}"
     for policy, sha256 in call.policy_hashes.items():
@@ -39,7 +39,7 @@ def told(found: FoundCall) -> Iterator[str]:
     if call.status >= 300:
         yield from _refusal(call)
     elif not call.determinations:
-        yield "  No order was recognised; nothing was said of coverage."
+        yield "  No card and no coverage information was given."
     for determination in call.determinations:
         yield from _determination(determination)
     yield from _cards(call)
@@ -53,7 +53,10 @@ def _determination(determination: DeterminationRecord) -> Iterator[str]:
     else:
         said = _WITHOUT_POLICY.get(determination.rule, determination.rule)
         yield f"  Order {determination.order_place}: {said}."
-    if determination.assertion_id is None:
+    if determination.is_repeated:
+        borne = f", coverage-assertion-id {determination.assertion_id}" if determination.assertion_id else ""
+        yield f"    {'covered:':10} {determination.covered}{borne}: the order bore this already; nothing was added"
+    elif determination.assertion_id is None:
         yield "    No coverage information was written onto the order."
     else:
         yield f"    {'covered:':10} {determination.covered}, coverage-assertion-id {determination.assertion_id}"
@@ -75,8 +78,11 @@ def _refusal(call: CallRecord) -> Iterator[str]:
         said = [str(issue["diagnostics"]) for issue in issues]
     except (msgspec.MsgspecError, KeyError, TypeError):
         said = []
-    yield "  The call was refused; nothing was said of coverage."
+    did = "The service failed on the call" if call.status >= 500 else "The call was refused"
+    yield f"  {did}; nothing was said of coverage."
     yield from (f"    {line}" for line in said)
+    if not call.request:
+        yield "  Its body was not kept: it is no JSON object, or a token may stand in it."
 
 
 def _cards(call: CallRecord) -> Iterator[str]:

@@ -65,9 +65,8 @@ class CallWriter:
                 calls.append(self._call_row(row, call))
                 for number, told in enumerate(call.determinations):
                     versions = " ".join(told.policy_versions)
-                    determinations.append(
-                        (row, number, told.policy, versions, told.answer, told.rule, told.covered, told.assertion_id)
-                    )
+                    said = (told.answer, told.rule, told.covered, told.assertion_id, told.is_repeated)
+                    determinations.append((row, number, told.policy, versions, *said))
                 for number, card in enumerate(call.cards):
                     cards.append((row, number, tables.plain(card.uuid.lower()), card.policy, card.answer))
         except (TypeError, ValueError, AttributeError) as error:
@@ -88,7 +87,7 @@ class CallWriter:
             call.duration_ms,
             call.crd_version,
             call.software_version,
-            sum([told.assertion_id is not None for told in call.determinations]),
+            sum([told.assertion_id is not None and not told.is_repeated for told in call.determinations]),
             self._keyring.newest,
             self._keyring.seal(_encoder.encode(call), sealed_call(row)),
         )

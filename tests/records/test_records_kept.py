@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import structlog.testing
 from conftest import a_call, a_determination, environment  # type: ignore[import-not-found]
 
 from cds_service.records import CallRecord, RecordsUnavailable, RecordUnstorable, Store, breaker, database, open_store, together
@@ -115,6 +117,21 @@ def test_one_hook_instance_finds_every_call_that_bore_it_newest_first(store: Sto
     assert [found.call for found in store.find("always-the-same", limit=1)] == calls[:1:-1]
 
 
+def test_letter_case_and_spaces_around_an_id_do_not_matter(store: Store) -> None:
+    made = f"BCBSAL-CRD-{uuid.uuid4()}"
+    written = [str(uuid.uuid4()), str(uuid.uuid4()).upper(), " Always the Same "]
+    calls = [a_call(a_determination(assertion_id=made), hook_instance=each) for each in written]
+    for call in calls:
+        store.record_now(call)
+    for asked in (made, made.upper(), f" {made.lower()}\n"):
+        assert len(store.find(asked)) == 3
+    for call in calls[:2]:
+        for asked in (call.hook_instance.upper(), f"\t{call.hook_instance.lower()} ", call.cards[0].uuid.upper()):
+            assert [found.call for found in store.find(asked)] == [call]
+    assert store.find(written[2])[0].call == calls[2]
+    assert store.find(" ") == []
+
+
 def test_what_was_never_kept_is_not_found(store: Store) -> None:
     store.record_now(a_call(a_determination()))
     assert store.find("no-such-id") == []
@@ -154,10 +171,11 @@ def test_a_call_with_a_determination_takes_one_commit(settings: Settings, store:
 
 
 def test_record_later_is_written_within_a_second(store: Store, rows: Rows) -> None:
+    store.record_now(a_call())  # to connect for the first time is no part of it
     for _ in range(3):
         store.record_later(a_call())
     deadline = time.monotonic() + 1.0
-    while rows("SELECT count(*) FROM calls")[0][0] < 3:
+    while rows("SELECT count(*) FROM calls")[0][0] < 4:
         assert time.monotonic() < deadline, "older than a second and not written"
         time.sleep(0.05)
 
@@ -590,6 +608,90 @@ def test_calls_left_when_the_store_stays_down_are_counted_as_lost() -> None:
     assert (sink.lost, len(later)) == (5, 0)
 
 
+def test_an_error_that_nobody_foresaw_ends_neither_the_thread_nor_the_writing() -> None:
+    sink, calls, errors = _Sink(), [a_call() for _ in range(5)], [MemoryError("Ramona-Quill")] * 2
+    tidied = threading.Event()
+
+    def write(batch: Sequence[CallRecord]) -> None:
+        if errors and batch[0] is calls[0]:
+            raise errors.pop()
+        sink.write(batch)
+
+    def tidy() -> None:
+        tidied.set()
+        raise RuntimeError("can't start new thread")
+
+    with structlog.testing.capture_logs() as logs:
+        later = LaterWriter(write, sink.lose, tidy, age=0.02)
+        later.add(calls[0])
+        deadline = time.monotonic() + 5
+        while not later.is_failing and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert later.is_failing
+        while len(later) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        for call in calls[1:]:
+            assert later.add(call)
+        later.close()
+    assert tidied.is_set()
+    assert (sink.kept, sink.lost) == (calls, 0)
+    assert not later.is_failing
+    assert {(line["event"], line["reason"]) for line in logs} == {
+        ("records_delayed", "MemoryError"),
+        ("records_not_tidied", "RuntimeError"),
+    }
+
+
+def test_a_thread_that_cannot_be_started_is_started_with_the_next_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    sink, calls = _Sink(), [a_call(), a_call()]
+    later = LaterWriter(sink.write, sink.lose, lambda: None, age=0.02)
+    with monkeypatch.context() as without_threads:
+        without_threads.setattr(threading.Thread, "start", start)
+        assert later.add(calls[0])
+    assert later.add(calls[1])
+    later.close()
+    assert sink.kept == calls
+    never = LaterWriter(sink.write, sink.lose, lambda: None, age=0.02)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert never.add(a_call())
+    never.close()
+    assert sink.lost == 1
+
+
+def test_a_call_of_which_writing_fails_again_in_an_unforeseen_way_is_lost_alone_and_counted() -> None:
+    sink, calls = _Sink(), [a_call() for _ in range(5)]
+
+    def write(batch: Sequence[CallRecord]) -> None:
+        if calls[2] in batch:
+            raise OverflowError("nobody thought of that")
+        sink.write(batch)
+
+    later = LaterWriter(write, sink.lose, lambda: None, age=0.02)
+    for call in calls:
+        later.add(call)
+    deadline = time.monotonic() + 5
+    while len(later) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (sink.kept, sink.lost, len(later)) == (calls[:2] + calls[3:], 1, 0)
+    later.close()
+
+
+def test_what_an_unforeseen_error_leaves_at_the_end_is_counted_as_lost() -> None:
+    sink = _Sink()
+
+    def write(batch: Sequence[CallRecord]) -> None:
+        raise OverflowError("nobody thought of that")
+
+    later = LaterWriter(write, sink.lose, lambda: None, age=30, batch=2)
+    for _ in range(5):
+        later.add(a_call())
+    later.close()
+    assert (sink.lost, len(later)) == (5, 0)
+
+
 def test_a_full_queue_refuses_and_the_store_writes_at_once(store: Store) -> None:
     store._here.later._most = 2
     store._here.later._age = 30
@@ -611,11 +713,15 @@ def test_a_queue_is_bounded_in_bytes_too() -> None:
     assert len(sink.kept) == 2
 
 
-def test_a_lost_call_is_told_to_whoever_counts(settings: Settings) -> None:
+def test_a_lost_call_is_told_to_whoever_counts(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[int] = []
     store = open_store(settings, on_lost=told.append)
     store._here.later.is_failing = True
     store._here.later._most = 0
     store.record_later(a_call())
     assert told == [1]
+    store._here.later.is_failing = False
+    monkeypatch.setattr(store._here, "write_now", lambda _: 1 / 0)
+    store.record_later(a_call())
+    assert told == [1, 1]
     store.close()

@@ -208,6 +208,17 @@ class TestParsing:
         assert raised.value.place == place
         assert "Quill" not in raised.value.problem + raised.value.cure
 
+    @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+    def test_a_time_that_utc_cannot_tell_is_refused_at_its_place(self, time: str) -> None:
+        with pytest.raises(BadRequest) as raised:
+            parse_feedback(b'{"feedback": [{"card": "c", "outcome": "overridden", "outcomeTimestamp": "%s"}]}' % time.encode())
+        assert raised.value.place == "feedback[0].outcomeTimestamp"
+
+    @pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+    def test_the_first_and_the_last_time_are_kept(self, store: Store, time: str) -> None:
+        body = b'{"feedback": [{"card": "c", "outcome": "overridden", "outcomeTimestamp": "%s"}]}' % time.encode()
+        store.record_feedback("order-sign-crd", "ehr-one", parse_feedback(body))
+
     def test_one_bad_item_refuses_the_whole_list(self) -> None:
         good = b'{"card": "c", "outcome": "overridden", "outcomeTimestamp": "2026-01-31T09:30:00Z"}'
         assert len(parse_feedback(b'{"feedback": [' + good + b"," + good + b"]}")) == 2

@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
+import structlog.testing
 from click.testing import CliRunner
 from conftest import SECRETS, a_call, a_determination  # type: ignore[import-not-found]
 
@@ -24,6 +28,8 @@ pytestmark = pytest.mark.slow  # starts processes
 
 Rows = Callable[[str], list[Any]]
 DAY = datetime(2026, 3, 10, 15, tzinfo=UTC)
+#: The override reasons that cards offer.
+CODES = ("not-mr-neurography", "patient-informed")
 
 
 def overridden(card: str, code: str | None = "not-mr-neurography", **changes: Any) -> FeedbackItem:
@@ -56,6 +62,16 @@ class TestMeasures:
             ("blue-advantage-177", "not-covered", 2, 3),
         ]
 
+    @pytest.mark.requirement("metric-1")
+    def test_what_an_order_bore_already_is_not_counted_as_given(self, store: Store) -> None:
+        call = a_call(a_determination(), a_determination(is_repeated=True))
+        store.record_now(call)
+        store.record_now(a_call(a_determination(is_repeated=True)))
+        assert figures(store, "with_coverage_information") == [("order-sign", "ehr-one", 1, 2)]
+        assert figures(store, "coverage_information") == [("blue-advantage-177", "not-covered", 1, 1)]
+        assert store.find(str(call.determinations[1].assertion_id))[0].call == call
+        assert [told["repeated"] for line in store.export(None, None) for told in line["determinations"]] == [False, True, True]
+
     def test_recognition_by_answer_and_rule(self, store: Store) -> None:
         store.record_now(a_call(a_determination(), a_determination(answer="possibly", rule="P3")))
         store.record_now(a_call(a_determination()))
@@ -69,9 +85,11 @@ class TestMeasures:
         for call in calls:
             store.record_now(call)
         cards = [call.cards[0].uuid for call in calls]
-        store.record_feedback("order-sign-crd", "ehr-one", [overridden(cards[0]), overridden(cards[1], "patient-informed")])
+        store.record_feedback(
+            "order-sign-crd", "ehr-one", [overridden(cards[0]), overridden(cards[1], "patient-informed")], CODES
+        )
         later = overridden(cards[0], outcome="accepted", outcome_at=DAY + timedelta(seconds=1), reason_code=None)
-        store.record_feedback("order-sign-crd", "ehr-one", [later, overridden(cards[2], "Free text of a clinician")])
+        store.record_feedback("order-sign-crd", "ehr-one", [later, overridden(cards[2], "Ramona-Quill")], CODES)
         assert figures(store, "cards") == [("blue-advantage-177", "yes", 4, None)]
         assert figures(store, "feedback") == [
             ("blue-advantage-177", "yes", "accepted", 1, 4),
@@ -81,6 +99,23 @@ class TestMeasures:
             ("blue-advantage-177", "yes", "(other)", 1, 2),
             ("blue-advantage-177", "yes", "patient-informed", 1, 2),
         ]
+
+    def test_feedback_counts_with_the_day_of_its_card_and_on_an_unknown_card_with_its_own(self, settings: Settings) -> None:
+        now = [DAY]
+        store = open_store(settings, clock=lambda: now[0])
+        calls = [a_call(a_determination(), at=DAY + timedelta(days=day)) for day in (0, 1)]
+        for call in calls:
+            store.record_now(call)
+        now[0] = DAY + timedelta(days=1)
+        for item in (overridden(calls[0].cards[0].uuid), overridden(calls[1].cards[0].uuid), overridden(str(uuid.uuid4()))):
+            store.record_feedback("order-sign-crd", "ehr-one", [item], CODES)
+        shown, unknown = ("blue-advantage-177", "yes", "overridden", 1, 1), ("(unknown card)", "", "overridden", 1, None)
+        middle = DAY + timedelta(hours=12)
+        assert figures(store, "feedback", None, middle) == [shown]
+        assert sorted(figures(store, "feedback", middle)) == [unknown, shown]
+        assert [line[-2:] for line in figures(store, "override_reasons", None, middle)] == [(1, 1)]
+        assert sorted(figures(store, "feedback")) == [unknown, (*shown[:3], 2, 2)]
+        store.close()
 
     def test_the_first_moment_of_a_span_counts_and_the_last_does_not(self, store: Store) -> None:
         for at in (DAY - timedelta(milliseconds=1), DAY, DAY + timedelta(hours=1), DAY + timedelta(days=1)):
@@ -95,7 +130,9 @@ class TestExport:
     def test_without_bodies_nothing_of_the_patient_is_in_it(self, store: Store) -> None:
         call = a_call(a_determination())
         store.record_now(call)
-        store.record_feedback("order-sign-crd", "ehr-one", [overridden(call.cards[0].uuid, comment="her words to the clinician")])
+        store.record_feedback(
+            "order-sign-crd", "ehr-one", [overridden(call.cards[0].uuid, comment="her words to the clinician")], CODES
+        )
         [line] = store.export(None, None)
         text = msgspec.json.encode(line).decode()
         assert not any(secret in text for secret in SECRETS)
@@ -105,7 +142,9 @@ class TestExport:
     def test_with_bodies_all_that_was_kept_is_in_it(self, store: Store) -> None:
         call = a_call(a_determination(), request=b'{"value": 1.10}', response=b"\xff not UTF-8")
         store.record_now(call)
-        store.record_feedback("order-sign-crd", "ehr-one", [overridden(call.cards[0].uuid, comment="her words to the clinician")])
+        store.record_feedback(
+            "order-sign-crd", "ehr-one", [overridden(call.cards[0].uuid, comment="her words to the clinician")], CODES
+        )
         [line] = store.export(None, None, bodies=True)
         assert line["request"] == '{"value": 1.10}'
         assert line["response"] == "\\xff not UTF-8"
@@ -118,6 +157,22 @@ class TestExport:
         store._here.writer.write(calls[::-1])
         lines = list(store.export(DAY, DAY + timedelta(seconds=249)))
         assert [line["call_id"] for line in lines] == [call.call_id for call in calls[:-1]]
+
+    def test_feedback_is_looked_for_once_a_page_and_not_at_all_for_calls_without_cards(self, store: Store) -> None:
+        queries: list[str] = []
+        sa.event.listen(store._here.engine, "before_cursor_execute", lambda *given: queries.append(given[2]))
+        store._here.writer.write([a_call(at=DAY + timedelta(seconds=n)) for n in range(200)])
+        assert len(list(store.export(None, None))) == 200
+        assert [query for query in queries if "FROM feedback" in query] == []
+        calls = [a_call(a_determination(), a_determination(), client=client) for client in ("ehr-one", "ehr-two") * 2]
+        store._here.writer.write(calls)
+        cards = [card.uuid for call in calls for card in call.cards]
+        for card in cards:
+            store.record_feedback("order-sign-crd", "ehr-one", [overridden(card)])
+        lines = list(store.export(None, None))[200:]
+        assert len([query for query in queries if "FROM feedback" in query]) == 1
+        told = [(line["client"], report["card"]) for line in lines for report in line["feedback"]]
+        assert sorted(told) == sorted(("ehr-one", card.uuid) for call in calls[::2] for card in call.cards)
 
     def test_a_record_that_cannot_be_opened_does_not_stop_the_others(self, store: Store, rows: Rows) -> None:
         calls = [a_call(at=DAY + timedelta(seconds=n)) for n in range(3)]
@@ -132,7 +187,7 @@ class TestPurge:
         old, new = a_call(a_determination(), at=DAY - timedelta(milliseconds=1)), a_call(a_determination(), at=DAY)
         for call in (old, new):
             store.record_now(call)
-            store.record_feedback("order-sign-crd", "ehr-one", [overridden(call.cards[0].uuid)])
+            store.record_feedback("order-sign-crd", "ehr-one", [overridden(call.cards[0].uuid)], CODES)
         assert store.purge(DAY) == 1
         assert store.find(old.hook_instance) == []
         [kept] = store.find(new.hook_instance)
@@ -154,6 +209,19 @@ class TestPurge:
         store._here.tidy_up()
         assert store.count(None, None) == left
         store.close()
+
+    @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+    def test_a_store_that_cannot_be_tidied_is_told_and_tidied_later(self, settings: Settings, store: Store, rows: Rows) -> None:
+        store.token_is_new("ehr-one", "long gone", 1)
+        holder = sqlite3.connect(str(settings.database_url).removeprefix("sqlite:///"), isolation_level=None)
+        holder.execute("BEGIN EXCLUSIVE")
+        with structlog.testing.capture_logs() as logs:
+            store._here.tidy_up()
+        holder.execute("ROLLBACK")
+        holder.close()
+        assert [(line["event"], line["log_level"]) for line in logs] == [("records_not_tidied", "warning")]
+        store._here.tidy_up()
+        assert rows("SELECT count(*) FROM seen_tokens") == [(0,)]
 
 
 class TestReplay:
@@ -211,6 +279,13 @@ class TestReplay:
         assert (given.request, given.fetched, given.today) == (call.request, call.fetched, "2026-11-22")
 
 
+def explain(given: ReplayInput) -> list[str]:
+    """Stands in for deciding a call again."""
+    if given.request == b"odd":
+        raise KeyError("Ramona-Quill")
+    return [f"Order \x1b on {given.today}: Ramona-Quill is insured otherwise."]
+
+
 class TestTheCommandLine:
     @pytest.fixture
     def run(self, settings: Settings) -> Callable[..., Any]:
@@ -220,7 +295,7 @@ class TestTheCommandLine:
             return b'{"cards": []}' if given.request == b"changed" else b'{"cards": [{"summary": "same"}]}'
 
         def run(*words: str, **more: Any) -> Any:
-            return CliRunner().invoke(records_group(lambda: settings, decide), words, **more)
+            return CliRunner().invoke(records_group(lambda: settings, decide, explain), words, **more)
 
         assert not kept
         return run
@@ -229,7 +304,7 @@ class TestTheCommandLine:
     def call(self, store: Store) -> CallRecord:
         call = a_call(a_determination(), at=DAY, response=b'{"cards": [{"summary": "same"}]}')
         store.record_now(call)
-        store.record_feedback("order-sign-crd", "ehr-one", [overridden(call.cards[0].uuid, comment="an ultrasound")])
+        store.record_feedback("order-sign-crd", "ehr-one", [overridden(call.cards[0].uuid, comment="an ultrasound")], CODES)
         return call
 
     @pytest.mark.requirement("found-37")
@@ -258,6 +333,19 @@ class TestTheCommandLine:
         assert "Order \N{REPLACEMENT CHARACTER}[2J" in shown
         assert not {"\x1b", "\x9b"} & set(shown)
 
+    def test_show_tells_by_deciding_it_again_why_a_call_got_no_card(self, run: Callable[..., Any], store: Store) -> None:
+        store.record_now(a_call(hook_instance="h-1", response=b'{"cards": []}'))
+        lines = run("show", "h-1").output.splitlines()
+        assert lines[-3:] == [
+            "  No card and no coverage information was given.",
+            "  Decided again just now, from what was kept:",
+            "    Order \N{REPLACEMENT CHARACTER} on 2026-11-22: Ramona-Quill is insured otherwise.",
+        ]
+        store.record_now(a_call(hook_instance="h-2", request=b"odd"))
+        assert run("show", "h-2").output.splitlines()[-1] == "    cannot be decided again (KeyError)"
+        store.record_now(a_call(hook_instance="h-3", status=400))
+        assert "Decided again" not in run("show", "h-3").output
+
     def test_show_of_an_unknown_id_says_so(self, run: Callable[..., Any]) -> None:
         result = run("show", "nothing")
         assert result.exit_code == 1
@@ -284,7 +372,7 @@ class TestTheCommandLine:
             return b'{"cards": [{"summary": "same"}]}'
 
         words = ["replay", "--from", "2026-03-10", "--to", "2026-03-10"]
-        result = CliRunner().invoke(records_group(lambda: settings, decide), words)
+        result = CliRunner().invoke(records_group(lambda: settings, decide, explain), words)
         assert result.exit_code == 2
         assert "1 of 2 answers are the same, 1 cannot be decided again" in result.stdout
         assert result.stderr == f"cds-service: {odd.call_id}: cannot be decided again ({type(error).__name__})\n"
@@ -299,6 +387,86 @@ class TestTheCommandLine:
         assert "1 of 2 answers are the same, 1 cannot be decided again" in result.stdout
         assert "is sealed with key 'lost'" in result.stderr
 
+    def test_replay_by_an_id_decides_all_its_calls_and_looks_in_all_that_is_kept(
+        self, run: Callable[..., Any], store: Store
+    ) -> None:
+        same = b'{"cards": [{"summary": "same"}]}'
+        calls = [a_call(hook_instance="h-1", response=same, at=DAY + timedelta(seconds=n)) for n in range(130)]
+        store._here.writer.write([msgspec.structs.replace(calls[0], request=b"changed"), *calls[1:]])
+        result = run("replay", "h-1")
+        assert (result.exit_code, "129 of 130 answers are the same" in result.output) == (1, True)
+        for span in (["--from", "2026-03-10"], ["--to", "2026-03-10"]):
+            result = run("replay", "h-1", *span)
+            assert (result.exit_code, "not both" in result.output) == (2, True)
+
+    def test_show_says_how_many_there_are_when_it_does_not_show_all(self, run: Callable[..., Any], store: Store) -> None:
+        store._here.writer.write([a_call(hook_instance="h-1", at=DAY + timedelta(seconds=n)) for n in range(3)])
+        result = run("show", "h-1", "--limit", "2")
+        assert (result.exit_code, result.stdout.count("Call ")) == (0, 2)
+        assert result.stderr == "cds-service: 3 calls of that id are kept; these are the newest 2 (see --limit)\n"
+        assert run("show", "h-1", "--limit", "3").stderr == ""
+        for wrong in ("0", "-1", "99999999999999999999"):
+            assert run("show", "h-1", "--limit", wrong).exit_code == 2
+
+    def test_replay_names_calls_of_which_nothing_was_decided_and_counts_the_others(
+        self, run: Callable[..., Any], store: Store
+    ) -> None:
+        unread = a_call(at=DAY, status=400, request=b"", hook_instance="", crd_version="")
+        failed = a_call(at=DAY, status=500, response=b"")
+        for call in (unread, failed):
+            store.record_now(call)
+        result = run("replay", failed.hook_instance)
+        assert (result.exit_code, result.stdout.count("HTTP 500; nothing was decided")) == (0, 1)
+        store.record_now(a_call(at=DAY, response=b'{"cards": [{"summary": "same"}]}'))
+        result = run("replay", "--from", "2026-03-10")
+        assert result.exit_code == 0
+        assert result.stdout.endswith("1 of 1 answers are the same; of 2 calls nothing was decided\n")
+        assert run("show", "").exit_code == 1
+
+    @pytest.mark.parametrize("length", [10, 150, 400])
+    def test_replay_shows_a_change_wherever_in_a_long_text_it_is(self, settings: Settings, store: Store, length: int) -> None:
+        before = "x" * length
+        store.record_now(a_call(hook_instance="h-1", response=msgspec.json.encode({"detail": f"{before} one {before}"})))
+
+        def decide(_: ReplayInput) -> bytes:
+            return msgspec.json.encode({"detail": f"{before} two {before}"})
+
+        result = CliRunner().invoke(records_group(lambda: settings, decide, explain), ["replay", "h-1"])
+        (line,) = [line for line in result.stdout.splitlines() if "detail" in line]
+        was, now = line.removeprefix("  detail: was ").split(", is ")
+        assert " one " in was
+        assert " two " in now
+        assert len(was) <= 160
+        assert was.startswith("...") is (length > 10)
+
+    @pytest.mark.parametrize("table", ["calls", "feedback"])
+    def test_a_record_that_does_not_open_hides_no_other_of_its_id(
+        self, run: Callable[..., Any], store: Store, rows: Rows, table: str
+    ) -> None:
+        calls = [a_call(a_determination(), hook_instance="h-1", at=DAY + timedelta(seconds=n)) for n in range(3)]
+        for number, call in enumerate(calls):
+            store.record_now(call)
+            store.record_feedback("order-sign-crd", "ehr-one", [overridden(call.cards[0].uuid, comment=f"comment {number}")])
+        which = "call_id = " if table == "calls" else "card = "
+        lost = calls[1].call_id if table == "calls" else calls[1].cards[0].uuid
+        rows(f"UPDATE {table} SET key_id = 'lost' WHERE {which}'{lost}'")
+        result = run("show", "h-1")
+        shown = [number for number, call in enumerate(calls) if call.call_id in result.stdout]
+        assert (result.exit_code, shown) == (2, [0, 2] if table == "calls" else [0, 1, 2])
+        assert "comment 0" in result.stdout
+        assert "comment 2" in result.stdout
+        assert result.stderr.count("\n") == 1
+        assert result.stderr.startswith(f"cds-service: {calls[1].call_id}: ")
+        replayed = run("replay", "h-1")
+        assert replayed.exit_code == 1
+        assert "0 of 3 answers are the same" in replayed.stdout
+        assert ("1 cannot be decided again" in replayed.stdout) is (table == "calls")
+
+    def test_days_beyond_what_a_row_can_tell_are_no_errors(self, run: Callable[..., Any], call: CallRecord) -> None:
+        for day, before, since in (("0001-01-01", 0, 1), ("1969-12-31", 0, 1), ("2110-01-01", 1, 0), ("9999-12-31", 1, 0)):
+            assert run("export", "--to", day).stdout.count("\n") == before
+            assert run("export", "--from", day).stdout.count("\n") == since
+
     def test_a_day_is_the_plans_day_and_the_last_one_is_inclusive(self, run: Callable[..., Any], store: Store) -> None:
         # March 10 in Alabama ends at 05:00 UTC on March 11.
         for at in (
@@ -308,6 +476,7 @@ class TestTheCommandLine:
         ):
             store.record_now(a_call(at=at))
         result = run("export", "--from", "2026-03-10", "--to", "2026-03-10")
+        assert result.exit_code == 0, result.exception
         assert [json.loads(line)["at"] for line in result.stdout.splitlines()] == ["2026-03-11T04:59:00Z"]
 
     def test_export_writes_a_file_of_one_call_a_line(self, run: Callable[..., Any], call: CallRecord, tmp_path: Any) -> None:
@@ -319,6 +488,9 @@ class TestTheCommandLine:
         as_json = json.loads(run("measures", "--format", "json").stdout)
         as_csv = list(csv.DictReader(io.StringIO(run("measures", "--format", "csv").stdout)))
         assert [(one["measure"], str(one["count"])) for one in as_json] == [(one["measure"], one["count"]) for one in as_csv]
+        nothing = run("measures", "--format", "csv", "--to", "2020-01-01").stdout
+        assert nothing == run("measures", "--format", "csv").stdout.splitlines(keepends=True)[0]
+        assert nothing == "measure,hook,client,policy,policy_versions,covered,answer,rule,outcome,reason,count,of,share\n"
         table = run("measures").stdout
         assert "override reasons" in table
         assert "not-mr-neurography" in table
@@ -335,7 +507,7 @@ class TestTheCommandLine:
 
     def test_a_store_that_cannot_be_opened_is_one_line_and_exit_code_2(self, settings: Settings) -> None:
         broken = settings.model_copy(update={"database_url": "sqlite:////proc/no/records"})
-        result = CliRunner().invoke(records_group(lambda: broken, lambda _: b""), ["measures"])
+        result = CliRunner().invoke(records_group(lambda: broken, lambda _: b"", explain), ["measures"])
         assert result.exit_code == 2
         assert len(result.stderr.splitlines()) == 1
         assert "CDS_SERVICE_DATABASE_URL" in result.stderr
