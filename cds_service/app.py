@@ -16,7 +16,7 @@ from werkzeug.exceptions import Forbidden, HTTPException, InternalServerError
 from cds_service import gate, metrics, observing, pages, views
 from cds_service.application import Application, JsonResponse, current_request
 from cds_service.auth import Authenticator, NotAuthenticated
-from cds_service.clients import Client, load_clients
+from cds_service.clients import Client, cors_origins, load_clients
 from cds_service.crd.errors import CallError, operation_outcome
 from cds_service.crd.hooks import HOOKS
 from cds_service.crd.policy import Policy
@@ -59,7 +59,7 @@ def create_app(
         new_id=new_id,
         zone=ZoneInfo(settings.timezone),
         authenticator=None if clients is None else _authenticator(clients, settings, store),
-        origins=frozenset(origin for client in clients or () for origin in client.origins),
+        origins=cors_origins(clients or ()),
         store=store,
         on_record_failure=metrics.count_record_failure,
     )

@@ -18,7 +18,6 @@ Two clients may share an ``iss`` if both list tenants and no tenant is in both l
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +25,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from cds_service.crd.errors import place_and_problem
+from cds_service.crd.toml_text import parse_toml, shown
 from cds_service.jwks import load_file
 from cds_service.key_set import ALGORITHMS, JwksError, parse_jwks
 from cds_service.outgoing_address import OutgoingError, parse_target
@@ -64,8 +65,8 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 def load_clients(path: Path) -> tuple[Client, ...]:
     """Read and check the clients file; ``jwks_file`` comes back as an absolute path. Raises ClientsError."""
     try:
-        document = tomllib.loads(path.read_bytes().decode("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = parse_toml(path.read_bytes().decode("utf-8"))
+    except (OSError, ValueError) as error:  # no UTF-8 is a ValueError too
         raise ClientsError(path, "", "", f"cannot be read as TOML: {error}", "write one [[client]] table a client") from None
     tables = document.get("client")
     stray = sorted(document.keys() - {"client"})
@@ -93,10 +94,9 @@ def _client(path: Path, index: int, table: Any) -> Client:
     try:
         client = msgspec.convert(table, Client)
     except msgspec.ValidationError as error:
-        problem, _, place = str(error).partition(" - at `$.")
-        key = place.rstrip("`")
-        shown = f"{table[key]!r}: {problem}" if isinstance(table, dict) and key in table else problem
-        raise ClientsError(path, label, key, shown, "see docs/client-keys.md for each key's form") from None
+        key, problem = place_and_problem(error)
+        told = f"{shown(table[key])}: {problem}" if isinstance(table, dict) and key in table else problem
+        raise ClientsError(path, label, key, told, "see docs/client-keys.md for each key's form") from None
 
     def wrong(key: str, problem: str, cure: str) -> ClientsError:
         return ClientsError(path, label, key, problem, cure)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 import ssl
-import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlencode, urljoin
 
 import msgspec
 
+from cds_service.fetch_slots import Slots
 from cds_service.outgoing_address import (
     Clock,
     OutgoingError,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 #: Why a fetch failed. ``busy``: too many fetches under way; ``too-many``: this call's number of requests is used up.
 FetchKind = Literal[OutgoingKind, "not-json", "busy", "too-many"]
-FETCH_KINDS: tuple[str, ...] = get_args(FetchKind)
 #: Told of each fetch: ``ok`` or a FetchKind, and the seconds it took.
 OnFetch = Callable[[str, float], None]
 
@@ -49,7 +48,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 class FetchFailed(Exception):
-    """A fetch was refused or failed. Says its ``kind``, one of FETCH_KINDS, and nothing of URL, token or patient.
+    """A fetch was refused or failed. Says its ``kind``, a FetchKind, and nothing of URL, token or patient.
 
     ``status`` is the HTTP status of an answer other than 200, else None.
     """
@@ -65,41 +64,6 @@ class _Resource(msgspec.Struct):
 
 
 _decode_resource = msgspec.json.Decoder(_Resource).decode
-
-
-class _Slots:
-    """How many fetches may be under way: over all servers, and on each."""
-
-    def __init__(self, total: int, patience: float) -> None:
-        self._total, self._patience = total, patience
-        self._under_way = threading.BoundedSemaphore(total)
-        self._of_origin: dict[str, tuple[threading.BoundedSemaphore, threading.BoundedSemaphore]] = {}
-        self._lock = threading.Lock()
-
-    def acquire(self, origin: str) -> bool:
-        """Take a place for ``origin``, waiting a little where others are asking it; False if there is none."""
-        admitted, sent = self._places(origin)
-        if not self._under_way.acquire(blocking=False):
-            return False
-        if admitted.acquire(blocking=False):
-            if sent.acquire(timeout=self._patience):
-                return True
-            admitted.release()
-        self._under_way.release()
-        return False
-
-    def release(self, origin: str) -> None:
-        """Give the place back."""
-        for places in (*reversed(self._places(origin)), self._under_way):
-            places.release()
-
-    def _places(self, origin: str) -> tuple[threading.BoundedSemaphore, threading.BoundedSemaphore]:
-        """Those admitted and those sent. Origins are the operator's, so they are few."""
-        with self._lock:
-            if origin not in self._of_origin:
-                few, most = max(1, self._total // 2), max(1, self._total * 3 // 4)
-                self._of_origin[origin] = (threading.BoundedSemaphore(most), threading.BoundedSemaphore(few))
-            return self._of_origin[origin]
 
 
 class FhirClient:
@@ -124,7 +88,7 @@ class FhirClient:
         self.private_hosts = settings.private_hosts
         self.fetch_budget = settings.fetch_budget
         self.on_fetch: OnFetch = on_fetch or (lambda outcome, seconds: None)
-        self.slots = _Slots(max_concurrent, patience=self.fetch_budget / 4)
+        self.slots = Slots(max_concurrent, patience=self.fetch_budget / 4)
         self.resolve = resolve
         self.now = now
         self.tls = tls

@@ -1,13 +1,15 @@
-"""Who may call: applied to every request before its body is read."""
+"""Who may call: applied to every request before its body is looked at; where no token came none of it is held."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from flask import Request, g
 
 from cds_service.auth import Caller, NotAuthenticated, endpoint_audiences, refuse_if_not_local
 from cds_service.services import services
 
-__all__ = ["NotAuthenticated", "NotLocal", "allowed_origin", "caller", "check_caller"]
+__all__ = ["NotAuthenticated", "NotLocal", "allowed_origin", "caller", "check_caller", "is_worth_reading"]
 
 #: What is guarded. Health, the OpenAPI document and the policy pages, which cards link to, stay open.
 _GUARDED = ("/cds-services",)
@@ -33,6 +35,11 @@ def check_caller(request: Request) -> None:
         return
     audiences = endpoint_audiences(parts.public_url, request.path)
     g.caller = parts.authenticator.verify(request.headers.get("Authorization"), audiences, parts.now().timestamp())
+
+
+def is_worth_reading(environ: dict[str, Any]) -> bool:
+    """In jwt mode: may the request with this head get past ``check_caller``, so that its body is to be held?"""
+    return "HTTP_AUTHORIZATION" in environ or not environ["PATH_INFO"].startswith(_GUARDED)
 
 
 def caller() -> Caller | None:

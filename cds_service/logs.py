@@ -105,7 +105,6 @@ FIELDS: Mapping[str, _Form] = {
     "refused": _word,  # which check a token did not pass, or the place within the request that is wrong
     # a hook call
     "hook": _word,
-    "service": _word,
     "crd_version": _word,
     "hook_instance": _uuid,
     "call_id": _uuid,
@@ -114,7 +113,6 @@ FIELDS: Mapping[str, _Form] = {
     "determinations": _several(_word),
     "assertion_ids": _several(_matching(_ASSERTION)),
     "cards": _is_number,
-    "fetches": _counts,
     "feedback": _counts,
     # what went wrong
     "error": _word,
@@ -127,9 +125,7 @@ FIELDS: Mapping[str, _Form] = {
     "problem": _of_our_making,
     "message": _of_our_making,
     # the process
-    "worker": _is_number,
     "address": _of_our_making,
-    "seconds": _is_number,
 }
 
 

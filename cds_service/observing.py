@@ -50,6 +50,12 @@ def _request_id(sent: str | None) -> str:
     return secrets.token_hex(16)
 
 
+def started() -> float:
+    """When the current request began to be served, as ``time.perf_counter`` tells."""
+    noted: Noted = g.noted
+    return noted.started
+
+
 def note_call(hook_request: HookRequest, call_id: str) -> None:
     """Note which hook call the current request is."""
     fields = g.noted.fields

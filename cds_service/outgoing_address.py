@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Literal, get_args
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -25,7 +25,6 @@ Resolve = Callable[[str, int], Sequence[str]]
 Clock = Callable[[], float]
 
 OutgoingKind = Literal["refused", "timeout", "too-large", "status", "network", "encoding"]
-OUTGOING_KINDS: tuple[str, ...] = get_args(OutgoingKind)
 
 MAX_URL = 8192
 #: Addresses of one name that are tried; all that the resolver gives are checked.

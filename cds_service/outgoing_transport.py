@@ -39,10 +39,12 @@ class Guard:
         self._bytes = 0
 
     def begin(self) -> None:
+        """Get ready for one request, with its own allowance of bytes; the first one resolves the host. Raises OutgoingError."""
         self._addresses = self._addresses or self._find()
         self._bytes = 0
 
     def connect(self) -> socket.socket:
+        """A socket on the first checked address that takes one. Raises the last OSError, and OutgoingError at the deadline."""
         failure: OSError = OSError()
         for index, address in enumerate(self._addresses):
             # An address that swallows packets must not use up the time of those after it.

@@ -6,31 +6,27 @@ that died and serves the metrics.
 
 from __future__ import annotations
 
-import ctypes
 import gc
+import ipaddress
 import multiprocessing
-import os
-import shlex
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 import structlog
 
 from cds_service import logs, metrics
+from cds_service.greeting import greet
 from cds_service.settings import Settings, SettingsError
+from cds_service.worker import make_worker
 
 if TYPE_CHECKING:
-    from cds_service.crd.policy import Policy
-    from cds_service.records import Store
     from cds_service.wsgi_bridge import WsgiBridge
 
 #: Seconds in which a request's head must have come in, after which an idle connection is closed too.
@@ -42,14 +38,6 @@ STOP_SECONDS = 30
 #: granian ends when a worker dies twice within about five seconds; it is started again, unless this often in a row at once.
 _RESTARTS = 5
 _AT_ONCE = 10.0
-
-#: Reading and validating an order makes thousands of objects and hardly a cycle: look for those less often than every 700.
-_GARBAGE = (20_000, 20, 20)
-
-#: linux/prctl.h
-_PR_SET_PDEATHSIG = 1
-#: malloc.h; C libraries that are not glibc take no notice of it
-_M_ARENA_MAX = -8
 
 _log = structlog.get_logger(__name__)
 
@@ -68,13 +56,13 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
     with ExitStack() as at_end:
         if settings.metrics_address:
             _serve_metrics(settings.metrics_address, at_end)
-        public_url = settings.public_url or f"http://{_in_url(host)}:{port}"
+        public_url = settings.public_url or _own_url(host, address, port)
         gc.disable()  # all that is imported and made now stays: to look for garbage among it takes a tenth of the time
         try:
             make = _prepare(settings, public_url)
         finally:
             gc.enable()
-        _greet(public_url, f"{_in_url(address)}:{port}", settings)
+        greet(public_url, f"{_in_url(address)}:{port}", settings)
         _serve(make, address, port, workers)
 
 
@@ -92,6 +80,15 @@ def _checked_address(host: str, port: int) -> tuple[str, int]:
             return str(address[0]), int(trial.getsockname()[1])
     except OSError as error:
         raise SettingsError(f"{host}:{port} cannot be listened on ({error.strerror}); choose another --host or --port") from None
+
+
+def _own_url(host: str, address: str, port: int) -> str:
+    """The address that cards and orders link to where none is set; nobody can follow a link to "every address"."""
+    if not ipaddress.ip_address(address).is_unspecified:
+        return f"http://{_in_url(host)}:{port}"
+    url = f"http://127.0.0.1:{port}"
+    click.echo(f"links on cards and orders lead to {url}; set CDS_SERVICE_PUBLIC_URL to the address that clients call", err=True)
+    return url
 
 
 def _in_url(host: str) -> str:
@@ -132,54 +129,7 @@ def _prepare(settings: Settings, public_url: str) -> Callable[[], WsgiBridge]:
     warm_up.warm_up(policies)
     gc.collect()
     gc.freeze()
-    return partial(_make_worker, settings, public_url, policies, store)
-
-
-def _make_worker(settings: Settings, public_url: str, policies: tuple[Policy, ...], store: Store) -> WsgiBridge:
-    """The application of one worker, called in its process."""
-    from cds_service.app import create_app
-    from cds_service.services import Services
-    from cds_service.wsgi_bridge import WsgiBridge
-
-    _end_with_parent()
-    _share_heaps()
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that closes tells the parent, which stops the workers in order
-    app = create_app(settings, public_url=public_url, policies=policies, store=store)
-    parts: Services = app.extensions["cds_service"]
-    if parts.authenticator is not None:
-        parts.authenticator.warm_up()
-    metrics.count_worker()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GARBAGE)
-    return WsgiBridge(app.wsgi_app, max_body=settings.max_body, refusal=_refusal, on_stop=store.close)
-
-
-def _end_with_parent() -> None:
-    """Have Linux send this worker SIGTERM when its parent dies: an orphan would hold the port against the next start."""
-    # Until granian takes signals in, as it does before it serves, the parent's handler would swallow it here.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    parent = multiprocessing.parent_process()
-    if parent is None or sys.platform != "linux":
-        return
-    with suppress(OSError, AttributeError):  # a C library without prctl: as on other systems
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent.pid:  # it died before that
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _share_heaps() -> None:
-    """Have the threads of this worker share two heaps: glibc gives each thread its own, of which each keeps some megabytes."""
-    with suppress(OSError, AttributeError):  # a C library without mallopt
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
-
-
-def _refusal(status: int, sentence: str) -> bytes:
-    """The body of an answer to a request that did not reach the application."""
-    _log.warning("not_read", status=status)
-    code = {408: "timeout", 500: "exception", 503: "throttled"}.get(status, "structure")
-    issue = {"severity": "error", "code": code, "diagnostics": sentence}
-    return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": [issue]})
+    return partial(make_worker, settings, public_url, policies, store)
 
 
 def _serve(make: Callable[[], WsgiBridge], host: str, port: int, workers: int) -> None:
@@ -230,29 +180,3 @@ def _granian(host: str, port: int, workers: int) -> Any:
         log_level=LogLevels.warning,
         log_dictconfig={"handlers": {}, "formatters": {}, "loggers": {"_granian": to_root, "granian.access": to_root}},
     )
-
-
-_EXAMPLE = "order-sign-after-the-change.request.json"
-
-
-def _greet(public_url: str, bound: str, settings: Settings) -> None:
-    """Tell the person at the terminal where to look, and a line to try that answers a card."""
-    from cds_service.examples import FOLDER
-
-    example = FOLDER / _EXAMPLE
-    where = public_url if public_url.endswith(bound) else f"{bound}, and clients call {public_url}"
-    lines = [f"cds-service listens on {where}", f"  look at  {public_url}/"]
-    if example.is_file() and settings.mode != "jwt":
-        shown = min((example, _relative(example.resolve())), key=lambda path: len(str(path)))
-        address = f"{public_url}/cds-services/order-sign-crd"
-        lines.append(f"  try      curl -s -H 'Content-Type: application/json' -d @{shlex.quote(str(shown))} {address}")
-    else:
-        lines.append(f"  try      curl -s {public_url}/cds-services")
-    click.echo("\n".join(lines), err=True)
-
-
-def _relative(path: Path) -> Path:
-    try:
-        return path.relative_to(Path.cwd())
-    except ValueError:
-        return path

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from flask import current_app
 
 from cds_service.auth import Authenticator
-from cds_service.crd.determination import Circumstances
+from cds_service.crd.order_reading import Circumstances
 from cds_service.crd.policy import Policy
 from cds_service.crd.system_actions import Presentation
 from cds_service.fhir_client import FhirClient

@@ -28,7 +28,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     public_url: str | None = Field(
-        None, description="The address that clients see, for links and token audiences. Unset: the bind address and port."
+        None,
+        description="The address that clients see, for links and token audiences. Unset: the bind address and port, "
+        "or 127.0.0.1 where that is every address.",
     )
     policies: Path | None = Field(None, description="A folder of further policy files (*.toml).")
     timezone: str = Field("America/Chicago", description="The plan's time zone (IANA name); decides what day it is.")

@@ -15,7 +15,7 @@ from cds_service.crd.hook_request import parse_hook_request
 from cds_service.crd.hooks import HOOKS, Hook, discovery
 from cds_service.crd.needs import run
 from cds_service.fetching import Fetching
-from cds_service.keeping import Call, keep, keep_error
+from cds_service.keeping import Call, keep, keep_error, keep_feedback, keep_refused
 from cds_service.services import services
 
 _DISCOVERY = msgspec.json.encode(discovery())
@@ -39,18 +39,23 @@ def call_service(service_id: str) -> Response:
     """Answer one hook call (CDS Hooks 2.0 "Calling a CDS Service")."""
     parts, caller = services(), gate.caller()
     hook = _hook(service_id)
-    body = read_body(parts.settings.max_body)
-    hook_request = parse_hook_request(body, hook)
+    client, started, body = caller.name if caller else None, observing.started(), b""
+    try:
+        body = read_body(parts.settings.max_body)
+        hook_request = parse_hook_request(body, hook)
+    except CallError as error:
+        keep_refused(parts, hook, client, body, error, started)
+        raise
     now = parts.now()
-    call = Call(parts.new_id(), now, caller.name if caller else None, body, hook_request, parts.day_of(now))
+    call = Call(parts.new_id(), now, client, body, hook_request, parts.day_of(now), started)
     observing.note_call(hook_request, call.call_id)
     try:
         with Fetching(parts.fhir, hook_request.fhir, caller.fhir_servers if caller else None, call.fetched) as fetching:
             decision = run(decide(hook_request, parts.circumstances(call.today)), fetching.fetch)
-    except CallError as error:
+        response = render_response(decision, parts.policies, parts.presentation(call.today))
+    except Exception as error:
         keep_error(parts, call, error)
         raise
-    response = render_response(decision, parts.policies, parts.presentation(call.today))
     answered = keep(parts, call, decision, response)
     observing.note_answer(decision, answered)
     return JsonResponse(answered.body)
@@ -62,8 +67,7 @@ def take_feedback(service_id: str) -> Response:
     _hook(service_id)
     caller = gate.caller()
     items = parse_feedback(read_body(parts.settings.max_body))
-    if parts.store is not None:
-        parts.store.record_feedback(service_id, caller.name if caller else None, items)
+    keep_feedback(parts, service_id, caller.name if caller else None, items)
     observing.note_feedback(items)
     return JsonResponse(b"{}")
 

@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from cds_service.crd.cards import render_response
-from cds_service.crd.determination import Circumstances, decide
+from cds_service.crd.determination import decide
 from cds_service.crd.fhir import resource
 from cds_service.crd.hook_request import parse_hook_request
 from cds_service.crd.hooks import HOOKS
 from cds_service.crd.needs import Fetched, run
+from cds_service.crd.order_reading import Circumstances
 from cds_service.crd.policy import Policy
 from cds_service.crd.system_actions import Presentation
 from cds_service.crd.validation import fhir_issues

@@ -23,7 +23,7 @@ THREADS = 40
 #: Seconds in which a request's whole body must have come in.
 BODY_SECONDS = 10.0
 
-#: Bytes of larger bodies that one worker holds in memory while they come in.
+#: Bytes of larger bodies that one worker holds in memory, from their first byte until they are answered.
 HELD = 256 * 1024 * 1024
 _SMALL = 64 * 1024
 
@@ -36,15 +36,23 @@ class WsgiBridge:
 
     ``max_body`` is in bytes: of a longer body the application sees its length and at most that much. ``on_stop`` is called
     when the worker stops, after the last answer has left. ``refusal`` renders the answer to a request that does
-    not reach the application, from its status and a sentence.
+    not reach the application, from its status and a sentence. ``is_worth_reading`` tells from a request's environ whether to
+    hold a large body; the application must answer without it where not.
     """
 
     def __init__(
-        self, wsgi: Wsgi, *, max_body: int, refusal: Callable[[int, str], bytes], on_stop: Callable[[], None] = lambda: None
+        self,
+        wsgi: Wsgi,
+        *,
+        max_body: int,
+        refusal: Callable[[int, str], bytes],
+        on_stop: Callable[[], None] = lambda: None,
+        is_worth_reading: Callable[[dict[str, Any]], bool] = lambda _environ: True,
     ) -> None:
         self._wsgi = wsgi
         self._max_body = max_body
         self._refusal = refusal
+        self._is_worth_reading = is_worth_reading
         self._on_stop = on_stop
         self._held = 0
         self._receiving: dict[asyncio.Task[Any], float] = {}
@@ -73,9 +81,12 @@ class WsgiBridge:
         self._on_stop()
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
+        held = 0
         try:
             environ = _environ(scope)
             body = await self._body(environ, proto)
+            held = len(body) if len(body) > _SMALL else 0
+            self._held += held  # it may wait for a thread, behind many others
             environ["wsgi.input"] = io.BytesIO(body)
             future: asyncio.Future[_Answer] = self._loop.create_future()
             self._work.put((environ, future))
@@ -84,6 +95,8 @@ class WsgiBridge:
             answer = self._refuse(refused.status, refused.message)
         except Exception:  # granian writes the text of what is raised here to its log, and there may be patient data in it
             answer = self._refuse(400, "The request could not be read.")
+        finally:
+            self._held -= held
         with contextlib.suppress(Exception):  # the client has gone
             proto.response_bytes(*answer)
 
@@ -101,6 +114,9 @@ class WsgiBridge:
         try:
             if declared is not None and declared <= _SMALL:
                 return bytes(await proto())
+            if not self._is_worth_reading(environ):
+                await self._pass_over(proto)
+                return b""
             body = await self._large_body(proto)
         except asyncio.CancelledError:
             raise _Refused(408, f"The request's body did not come in within {BODY_SECONDS:.0f} seconds.") from None
@@ -108,6 +124,14 @@ class WsgiBridge:
             del self._receiving[task]
         environ["CONTENT_LENGTH"] = str(len(body))
         return body
+
+    async def _pass_over(self, proto: Any) -> None:
+        """Take a body in and hold none of it: closed in mid-body, a connection breaks under the client's next request."""
+        size = 0
+        async for chunk in proto:
+            size += len(chunk)
+            if size > self._max_body:
+                return
 
     async def _large_body(self, proto: Any) -> bytes:
         chunks: list[bytes] = []

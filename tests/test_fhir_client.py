@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from cds_service.fhir_client import FETCH_KINDS, MAX_ANSWER, MAX_REQUESTS, FetchFailed, FhirClient, FhirSession
+from cds_service.fhir_client import MAX_ANSWER, MAX_REQUESTS, FetchFailed, FetchKind, FhirClient, FhirSession
 from cds_service.settings import Settings
 from tests.loopback import answer, drip, flood, serving, silence, tls_for
 
@@ -36,7 +36,7 @@ def opened(client: FhirClient, fhir_server: str) -> FhirSession:
 def failure(session: FhirSession, resource_id: str = "c1") -> str:
     with pytest.raises(FetchFailed) as caught, session:
         session.read("Coverage", resource_id)
-    assert caught.value.kind in FETCH_KINDS
+    assert caught.value.kind in get_args(FetchKind)
     assert str(caught.value) == caught.value.kind
     return caught.value.kind
 
@@ -228,6 +228,7 @@ def test_a_slow_server_is_left_when_the_budget_is_used_up(handler: Any) -> None:
         assert time.monotonic() - start < 0.8
 
 
+@pytest.mark.requirement("found-2")
 def test_the_budget_is_one_for_all_requests_of_a_call() -> None:
     def slow(conn: socket.socket, head: bytes) -> None:
         time.sleep(0.2)

@@ -38,7 +38,7 @@ def service() -> Service:
 
 
 @VERSIONS
-@pytest.mark.requirement("hook-34", "resp-27", "ops-1")
+@pytest.mark.requirement("hook-34", "hook-39", "resp-27", "ops-1")
 def test_order_select_answers_for_the_selected_orders_only(service: Service, version: str) -> None:
     request = order_select(order(), order(id="mrn-2"), selections=["ServiceRequest/mrn-2"], version=version)
     answer = service.call(request)
@@ -194,7 +194,7 @@ def test_unknown_members_everywhere_and_missing_optional_ones_hinder_nothing(ser
 
 
 @VERSIONS
-@pytest.mark.requirement("billopt-2", "billopt-3", "conf-4")
+@pytest.mark.requirement("billopt-2", "billopt-3")
 def test_billing_options_on_the_code_are_read_where_they_are_sent(service: Service, version: str) -> None:
     url = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-billing-options"
     concept = {"coding": [{"system": bodies.CPT, "code": "76498"}]}
@@ -205,6 +205,63 @@ def test_billing_options_on_the_code_are_read_where_they_are_sent(service: Servi
     answer = service.call(order_sign(order(code=code), version=version))
     assert answer.assertions
     assert [child(each, "covered") for each in answer.assertions] == ["conditional"]
+
+
+_NAMED = [{"text": "MR neurography"}]
+_TRIAL = [{"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "Z00.6"}]}]
+_ASKS = "Name the procedure. If MR neurography"
+_OLD, _NEW, _BOTH = "investigational. Blue Advantage policy #177", "investigational. For services from 11/1/2023", "To 10/31/2023"
+#: An order, a Coverage, and by what the answer shows that the element was read: words of the card, and what is asserted.
+_READ: dict[str, tuple[Json, Json, str | None, str | None]] = {
+    "no code": (order(code=None), coverage(), None, None),
+    "code": (unlisted(), coverage(), _ASKS, "conditional"),
+    "category": (unlisted(category=_NAMED), coverage(), _NEW, "not-covered"),
+    "reasonCode, its text": (unlisted(reasonCode=_NAMED), coverage(), _NEW, "not-covered"),
+    "reasonCode, its code": (order(reasonCode=_TRIAL), coverage(), "The order shows a clinical trial", "not-covered"),
+    "doNotPerform": (order(doNotPerform=True), coverage(), None, None),
+    "occurrenceDateTime before": (order(**bodies.BEFORE), coverage(), _OLD, "not-covered"),
+    "occurrenceDateTime after": (order(**bodies.AFTER), coverage(), _NEW, "not-covered"),
+    "occurrencePeriod": (order(**bodies.ACROSS), coverage(), _BOTH, "not-covered"),
+    "occurrenceTiming": (order(occurrenceTiming={"event": ["2023-10-31"]}), coverage(), _OLD, "not-covered"),
+    "class": (order(), bodies.another_product(), None, None),
+    "payor": (order(), bodies.another_payers(), None, None),
+    "status": (order(), coverage(status="cancelled"), "If this patient is a Blue Advantage member", None),
+    "period that ended": (order(), coverage(period={"end": "2023-10-31"}), "If this patient is a Blue Advantage member", None),
+    "period that holds": (order(), coverage(period={"end": "2023-11-01"}), _NEW, "not-covered"),
+}
+
+
+@pytest.mark.parametrize(("asked", "insured", "said", "covered"), _READ.values(), ids=_READ)
+@pytest.mark.requirement("conf-4")
+def test_each_element_of_order_and_coverage_that_helps_is_read(
+    service: Service, asked: Json, insured: Json, said: str | None, covered: str | None
+) -> None:
+    answer = service.call(order_sign(asked | {"authoredOn": "2024-02-01"}, prefetch={"coverage": searchset(insured)}))
+    assert [child(each, "covered") for each in answer.assertions] == ([covered] if covered else [])
+    if said is None:
+        assert answer.cards == []
+    else:
+        (card,) = answer.cards
+        assert said in card["summary"] + card["detail"]
+
+
+@VERSIONS
+@pytest.mark.requirement("found-24")
+def test_what_was_prefetched_is_used_under_whichever_keys_it_came(service: Service, version: str) -> None:
+    context = {"dispatchedOrders": ["ServiceRequest/mrn-1"]}
+    usual = {"coverage": searchset(coverage()), "serviceRequests": searchset(order())}
+    others: list[Json] = [
+        {"item1": usual["coverage"], "item2": usual["serviceRequests"]},
+        {"coverageBundle": bodies.collection(coverage()), "serviceRequestBundle": bodies.collection(order())},
+        {"all": bodies.collection(coverage(), order())},
+        {"a": coverage(), "b": order()},
+    ]
+    expected = service.call(order_dispatch(context, prefetch=usual, version=version))
+    assert (len(expected.cards), child(expected.assertions[0], "covered")) == (1, "not-covered")
+    for prefetch in others:
+        answer = service.call(order_dispatch(context, prefetch=prefetch, version=version))
+        assert [card["summary"] for card in answer.cards] == [card["summary"] for card in expected.cards]
+        assert [child(each, "coverage") for each in answer.assertions] == [child(expected.assertions[0], "coverage")]
 
 
 _REPLACEMENTS: tuple[Any, ...] = (None, [], {}, "", "x", 0, -1.5, True, [[]], [None], [{}], {"x": []}, {"coding": 5}, "2.2")

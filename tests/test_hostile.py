@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cds_service.crd.effort import MAX_JUDGED, MAX_READ
 from cds_service.crd.gathering import MAX_COVERAGES
-from cds_service.crd.hook_request import MAX_ORDERS
+from cds_service.crd.hook_contexts import MAX_ORDERS
 from cds_service.crd.hooks import HOOKS
 from tests.calls import MEMBER, SIGN, app_for_tests, hook_call, order
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import prometheus_client
 import pytest
 from flask.testing import FlaskClient
 
-from tests.calls import SIGN, client_for_tests, hook_call, order
+from cds_service.openapi_examples import FEEDBACK, example_outcome
+from cds_service.records import RecordsUnavailable
+from tests.calls import SIGN, app_for_tests, client_for_tests, hook_call, order
 
 
 @pytest.fixture
@@ -82,6 +85,22 @@ def test_a_doubled_or_trailing_slash_is_answered_and_never_redirected(client: Fl
 
 
 @pytest.mark.requirement("cds-hooks-2.0/cors")
+class StoreThatIsDown:
+    def record_feedback(self, *_: Any) -> None:
+        raise RecordsUnavailable("OperationalError")
+
+
+def test_feedback_that_cannot_be_kept_is_503_as_described_so_that_it_is_sent_again() -> None:
+    def failures() -> float:
+        return prometheus_client.REGISTRY.get_sample_value("cds_service_record_failures_total") or 0.0
+
+    client, before = app_for_tests(StoreThatIsDown(), mode="open").test_client(), failures()
+    answer = client.post(f"{SIGN}/feedback", json=FEEDBACK)
+    assert answer.status_code == 503
+    assert answer.get_json() == example_outcome(503)
+    assert failures() == before + 1
+
+
 @pytest.mark.parametrize("path", ["/cds-services", SIGN, f"{SIGN}/feedback", "/cds-services//order-sign-crd"])
 def test_a_preflight_is_answered_without_authentication(client: FlaskClient, path: str) -> None:
     headers = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from cds_service import wsgi_bridge
+from cds_service import server, wsgi_bridge
 from cds_service.records import open_store
 from cds_service.settings import load_settings
 from cds_service.wsgi_bridge import WsgiBridge
@@ -271,6 +273,100 @@ def test_too_much_at_once_is_refused_before_memory_runs_out(monkeypatch: pytest.
     assert through_the_bridge(Scope(("transfer-encoding", "chunked")), proto) is None
     assert proto.answer is not None
     assert proto.answer[0] == 503
+
+
+def test_bodies_that_wait_for_a_thread_count_until_they_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wsgi_bridge, "HELD", 100)
+    monkeypatch.setattr(wsgi_bridge, "_SMALL", 10)
+    go_on = threading.Event()
+    first, second, third = (Proto(b"x" * 60) for _ in range(3))
+
+    def slow(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        go_on.wait(10)
+        start_response("200 OK", [])
+        return [b""]
+
+    async def run() -> None:
+        bridge = WsgiBridge(slow, max_body=1000, refusal=lambda status, sentence: b"")
+        loop = asyncio.get_running_loop()
+        bridge.__rsgi_init__(loop)
+        waits = asyncio.create_task(bridge.__rsgi__(Scope(("content-length", "60")), first))
+        await asyncio.sleep(0)
+        await bridge.__rsgi__(Scope(("content-length", "60")), second)
+        go_on.set()
+        await waits
+        await bridge.__rsgi__(Scope(("content-length", "60")), third)
+        bridge.__rsgi_del__(loop)
+
+    asyncio.run(run())
+    assert [proto.answer and proto.answer[0] for proto in (first, second, third)] == [200, 503, 200]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_of_a_call_without_a_token_no_body_is_held_and_the_connection_stays(chunked: bool) -> None:
+    held: list[int] = []
+
+    class Watched(Proto):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for chunk in self.chunks:
+                held.append(bridge._held)
+                yield chunk
+
+    seen: dict[str, Any] = {}
+
+    def note(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        seen["body"] = environ["wsgi.input"].read()
+        start_response("401 UNAUTHORIZED", [])
+        return [b""]
+
+    bridge = WsgiBridge(note, max_body=10**6, refusal=lambda status, sentence: b"", is_worth_reading=lambda environ: False)
+    proto = Watched(*[b"x" * 50_000] * 4)
+    scope = Scope(("transfer-encoding", "chunked")) if chunked else Scope(("content-length", "200000"))
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        bridge.__rsgi_init__(loop)
+        await asyncio.create_task(bridge.__rsgi__(scope, proto))
+        bridge.__rsgi_del__(loop)
+
+    asyncio.run(run())
+    assert held == [0, 0, 0, 0]  # taken in to the last chunk
+    assert seen["body"] == b""
+    assert proto.answer is not None
+    assert proto.answer[0] == 401
+
+
+def test_calls_without_a_token_leave_a_connection_in_use(tmp_path: Path) -> None:
+    (tmp_path / "clients.toml").write_text(
+        '[[client]]\nname = "A"\niss = "https://ehr.example.org"\njwks_url = "https://ehr.example.org/jwks"\n'
+    )
+    settings = {
+        "CDS_SERVICE_MODE": "jwt",
+        "CDS_SERVICE_CLIENTS": str(tmp_path / "clients.toml"),
+        "CDS_SERVICE_PUBLIC_URL": "http://127.0.0.1",
+    }
+    with serving(tmp_path, **settings) as served:
+        connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=5)
+        for _ in range(20):
+            connection.request("POST", SIGN, b"x" * 150_000, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 401
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "url"),
+    [
+        ("0.0.0.0", "0.0.0.0", "http://127.0.0.1:8080"),
+        ("::", "::", "http://127.0.0.1:8080"),
+        ("localhost", "127.0.0.1", "http://localhost:8080"),
+        ("::1", "::1", "http://[::1]:8080"),
+    ],
+)
+def test_nobody_is_given_a_link_to_every_address(host: str, address: str, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert server._own_url(host, address, 8080) == url
+    assert ("CDS_SERVICE_PUBLIC_URL" in capsys.readouterr().err) is (host in ("0.0.0.0", "::"))
 
 
 def test_a_header_with_an_underscore_does_not_pass_for_another() -> None:

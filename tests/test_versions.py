@@ -148,6 +148,22 @@ def test_orders_that_no_policy_is_about_are_answered_only_where_that_is_set(vers
 
 
 @pytest.mark.parametrize(
+    "elements",
+    [
+        {"status": "revoked"},
+        {"status": " Revoked "},
+        {"status": "Entered-in-Error"},
+        {"doNotPerform": True},
+        {"doNotPerform": "true"},
+        {"doNotPerform": " True"},
+    ],
+    ids=repr,
+)
+def test_where_that_is_set_an_order_that_asks_for_nothing_is_not_answered_however_it_says_so(elements: Any) -> None:
+    assert Service(unmatched="conditional").call(order_sign(bodies.knee() | elements)).actions == []
+
+
+@pytest.mark.parametrize(
     "resource",
     [
         {"resourceType": "MedicationRequest", "subject": {"reference": f"Patient/{bodies.PATIENT}"}},

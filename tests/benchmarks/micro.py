@@ -16,11 +16,12 @@ import msgspec
 
 from cds_service.app import create_app
 from cds_service.crd.cards import render_response
-from cds_service.crd.determination import Circumstances, decide
+from cds_service.crd.determination import decide
 from cds_service.crd.fhir import Resource
 from cds_service.crd.hook_request import HookRequest, parse_hook_request
 from cds_service.crd.hooks import HOOKS
 from cds_service.crd.needs import Fetched, run
+from cds_service.crd.order_reading import Circumstances
 from cds_service.crd.recognition import may_concern, recognise
 from cds_service.crd.system_actions import Presentation
 from cds_service.crd.validation import fhir_issues
