@@ -13,7 +13,16 @@ from typing import Any
 import click
 
 from cds_service import __version__
-from cds_service.cli_output import fail, fail_in_lines, plan_today, settings_or_fail, show_outcome, terminal
+from cds_service.cli_output import (
+    fail,
+    fail_in_lines,
+    plan_today,
+    printable,
+    printable_json,
+    settings_or_fail,
+    show_outcome,
+    terminal,
+)
 from cds_service.crd.errors import CallError, PolicyError
 from cds_service.settings import SettingsError
 
@@ -103,15 +112,17 @@ def explain(file: Path, today: datetime | None, as_json: bool, service_id: str |
     try:
         outcome = trying.try_request(body, trying.TryContext.from_settings(settings, day), service_id)
     except CallError as error:
+        for line in () if as_json else trying.refusal_lines(error):
+            click.echo(printable(line))
         fail(f"{file}: {error}. {error.cure}.")
     except PolicyError as error:
         fail(error)
     if as_json:
-        click.echo(json.dumps(json.loads(outcome.response.body), indent=2, ensure_ascii=False))
+        click.echo(printable_json(json.dumps(json.loads(outcome.response.body), indent=2, ensure_ascii=False)))
         return
     console = terminal()
     if console is not None:
         show_outcome(console, outcome)
         return
     for line in outcome.lines():
-        click.echo(line)
+        click.echo(printable(line))

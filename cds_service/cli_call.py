@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.text import Text
 
-from cds_service.cli_output import fail, terminal
+from cds_service.cli_output import fail, printable, printable_json, printable_lines, terminal
 from cds_service.crd.errors import CallError
 from cds_service.crd.fhir import as_list, as_object
 from cds_service.outcome_words import written_on_orders
@@ -45,13 +45,18 @@ def call(file: Path, url: str, service_id: str | None, token: str | None, token_
     if token_file:
         token = _read(token_file).decode("utf-8", "replace").strip()
     try:
-        answer = _post(f"{url.rstrip('/')}/cds-services/{service_id or service_of(body)}", body, token)
+        answer = _post(f"{_base(url)}/cds-services/{service_id or service_of(body)}", body, token)
     except CallError as error:
         fail(f"{file}: {error}. {error.cure}.")
     if as_json:
-        click.echo(msgspec.json.format(answer, indent=2).decode())
+        click.echo(printable_json(msgspec.json.format(answer, indent=2).decode()))
     else:
         _show(answer)
+
+
+def _base(url: str) -> str:
+    """``url`` without the end that other clients are given: both are taken."""
+    return url.rstrip("/").removesuffix("/cds-services")
 
 
 def _read(file: Path) -> bytes:
@@ -118,7 +123,8 @@ def _show(answer: bytes) -> None:
     for card in cards:
         _show_card(console, card)
     for written in written_on_orders(answer):
-        console.print(_text(f"\nOn {written.reference}: {written.description}", "bold"))
+        console.print()
+        console.print(_text(f"On {written.reference}: {written.description}", "bold"))
         for fact in (fact for facts in written.extensions for fact in facts):
             console.print(_text(f"  {fact.name}: {fact.value}"))
 
@@ -126,9 +132,10 @@ def _show(answer: bytes) -> None:
 def _show_card(console: Console, card: Any) -> None:
     indicator = str(card.get("indicator"))
     console.print(_text(f"[{indicator}] {card.get('summary')}", f"bold {_COLOURS.get(indicator, '')}".strip()))
-    console.print(_text(f"from {as_object(card.get('source')).get('label')}\n"))
-    detail = _printable(str(card.get("detail") or ""))
-    console.print(Markdown(detail, hyperlinks=False) if console.is_terminal else _text(detail))
+    console.print(_text(f"from {as_object(card.get('source')).get('label')}"))
+    console.print()
+    detail = printable_lines(str(card.get("detail") or ""))
+    console.print(Markdown(detail, hyperlinks=False) if console.is_terminal else Text(detail))
     for link in map(as_object, as_list(card.get("links"))):
         console.print(_text(f"Link: {link.get('label')} <{link.get('url')}>"))
     reasons = [str(as_object(reason).get("display")) for reason in as_list(card.get("overrideReasons"))]
@@ -136,10 +143,5 @@ def _show_card(console: Console, card: Any) -> None:
         console.print(_text(f"To go on: {'; '.join(reasons)}"))
 
 
-def _printable(text: str) -> str:
-    """``text`` without control characters, by which an answer could command the terminal."""
-    return "".join(char for char in text if char.isprintable() or char == "\n")
-
-
 def _text(text: str, style: str = "") -> Text:
-    return Text(_printable(text), style=style)
+    return Text(printable(text), style=style)

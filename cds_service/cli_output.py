@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
@@ -21,16 +22,33 @@ from cds_service.settings import Settings, SettingsError, load_settings
 from cds_service.trying import Outcome
 
 
+def printable(text: str) -> str:
+    """``text`` for one line of a terminal: white space as blanks, U+FFFD for what would command the terminal or turn its text."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else " " if char.isspace() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def printable_lines(text: str) -> str:
+    """``text`` with each of its lines made ``printable``."""
+    return "\n".join(map(printable, text.splitlines()))
+
+
+def printable_json(text: str) -> str:
+    """The same JSON, with escapes for what would command the terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+
+
 def fail(message: object) -> NoReturn:
     """Say on one line of stderr what is wrong, and exit with status 2."""
-    click.echo(f"cds-service: {' '.join(str(message).split())}", err=True)
+    click.echo(f"cds-service: {printable(' '.join(str(message).split()))}", err=True)
     raise SystemExit(2)
 
 
 def fail_in_lines(error: Exception) -> NoReturn:
     """Say on stderr what is wrong, a line for each setting or place, and exit with status 2."""
     for line in str(error).splitlines():
-        click.echo(f"cds-service: {line}", err=True)
+        click.echo(f"cds-service: {printable(line)}", err=True)
     raise SystemExit(2)
 
 
@@ -75,10 +93,10 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
     if not body["cards"]:
         console.print(Text("Answer: no card.", style="bold"))
     for card in body["cards"]:
-        links = [Text(f"{link['label']}: {link['url']}", style="cyan") for link in card.get("links", ())]
+        links = [Text(printable(f"{link['label']}: {link['url']}"), style="cyan") for link in card.get("links", ())]
         console.print(
             Panel(
-                Group(Text(card["summary"], style="bold"), Text(), Markdown(card["detail"]), *links),
+                Group(Text(printable(card["summary"]), style="bold"), Text(), Markdown(printable_lines(card["detail"])), *links),
                 title=f"{card['indicator']}: {card['source']['label']}",
                 title_align="left",
                 border_style=_COLOURS[card["indicator"]],
@@ -90,7 +108,10 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
 def show_written(console: Console, body: dict[str, Any]) -> None:
     """Print the system actions of a response, if it has any."""
     rows = [
-        (f"{action['resource']['resourceType']}/{action['resource'].get('id', '?')}", Text(action["description"]))
+        (
+            Text(printable(f"{action['resource']['resourceType']}/{action['resource'].get('id', '?')}")),
+            Text(printable(action["description"])),
+        )
         for action in body.get("systemActions", ())
     ]
     if rows:
@@ -99,6 +120,7 @@ def show_written(console: Console, body: dict[str, Any]) -> None:
 
 def _painted(line: str) -> Text:
     """A line of the explanation: the order in bold, the names of what was looked at in colour."""
+    line = printable(line)
     name, colon, rest = line.partition(":")
     if not line.startswith(" "):
         return Text(line, style="bold")

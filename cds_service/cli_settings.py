@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from cds_service.settings import PREFIX, Settings, SettingsError, load_settings
+from cds_service.cli_output import settings_or_fail
+from cds_service.settings import PREFIX, Settings
 
 MASKED = "(set, not shown)"
 
@@ -82,12 +83,7 @@ def _text(value: Any) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def settings(as_json: bool) -> None:
     """Print the effective settings, each with its default and meaning. Secrets are not shown."""
-    try:
-        shown = list(shown_settings(load_settings()))
-    except SettingsError as error:
-        for line in str(error).splitlines():
-            click.echo(f"cds-service: {line}", err=True)
-        raise SystemExit(2) from None
+    shown = list(shown_settings(settings_or_fail()))
     if as_json:
         click.echo(json.dumps([vars(each) for each in shown], indent=2))
     elif sys.stdout.isatty():

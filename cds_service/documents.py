@@ -43,11 +43,14 @@ DOCUMENTS = (
 )
 
 
-@cache
 def document_page(name: str) -> Rendered | None:
     """The document of that name as HTML, read once per process; None if there is no such document."""
+    # The name is anybody's text, and must not be a key of what is kept.
     document = next((document for document in DOCUMENTS if document.name == name), None)
-    if document is None:
-        return None
+    return None if document is None else _rendered(document)
+
+
+@cache
+def _rendered(document: Document) -> Rendered:
     served = {each.path: each.name for each in DOCUMENTS}
     return render_document(document.file.read_text(encoding="utf-8"), document.path, served)

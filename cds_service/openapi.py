@@ -84,12 +84,11 @@ _ERRORS = {
     400: ("BadRequest", "Not JSON, not CDS Hooks, not FHIR; in CRD 2.2 also: the Coverage is another payer's."),
     401: ("NotAuthenticated", "No token, or one that is not accepted; why is told to the operator only."),
     403: ("NotLocal", "The service has no mode set and so answers local calls only; this call was not local."),
-    404: ("NotFound", "No such service."),
     412: ("DataUnavailable", "Needed data was neither prefetched nor to be had by a query."),
     413: ("TooLarge", "More bytes or more orders than the service reads in one call."),
     415: ("NotJson", "The body is not JSON in UTF-8, or is compressed."),
     422: ("ConstraintBroken", "Valid CDS Hooks and FHIR that breaks a constraint of CRD."),
-    503: ("NotReady", "Not ready; the problem is named."),
+    503: ("NotKept", "The feedback could not be kept just now; it may be sent again."),
 }
 
 
@@ -97,7 +96,6 @@ def _responses() -> Node:
     responses: Node = {
         name: {"description": text, "content": _json("OperationOutcome", examples={"error": {"value": example_outcome(status)}})}
         for status, (name, text) in _ERRORS.items()
-        if status != 503
     }
     responses["NotAuthenticated"]["headers"] = {"WWW-Authenticate": {"schema": {"const": "Bearer"}}}
     return responses
@@ -159,7 +157,7 @@ def _feedback(hook: Hook) -> Node:
         "requestBody": {"required": True, "content": _json("Feedback", examples={"feedback": {"value": FEEDBACK}})},
         "responses": {
             "200": {"description": "Taken.", "content": {"application/json": {"schema": {"type": "object"}, "example": {}}}},
-            **_answers(400, 401, 403, 413, 415),
+            **_answers(400, 401, 403, 413, 415, 503),
         },
     }
 
@@ -177,7 +175,7 @@ def _health(name: str, summary: str, description: str) -> Node:
 def _ready() -> Node:
     ready: Node = _health("ready", "", "")["responses"]
     ready["200"]["description"] = "Policies are loaded and the records can be written."
-    return {"responses": {**ready, "503": {"description": _ERRORS[503][1], "content": _json("Health")}}}
+    return {"responses": {**ready, "503": {"description": "Not ready; the problem is named.", "content": _json("Health")}}}
 
 
 def _itself() -> Node:

@@ -8,7 +8,6 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cds_service.crd.determination import Circumstances
 from cds_service.crd.errors import (
     BadRequest,
     CallError,
@@ -16,9 +15,9 @@ from cds_service.crd.errors import (
     DataUnavailable,
     NotJson,
     TooLarge,
-    UnknownService,
     operation_outcome,
 )
+from cds_service.crd.order_reading import Circumstances
 from cds_service.crd.system_actions import Presentation
 from cds_service.policy_files import load_policies
 from cds_service.try_form import TryForm, request_body
@@ -102,7 +101,6 @@ _ERRORS: dict[int, CallError] = {
     error.status: error
     for error in (
         BadRequest("context.patientId", "is missing", "Send it as CDS Hooks 2.0 asks"),
-        UnknownService("", "no such service", "See GET /cds-services for those served here"),
         DataUnavailable(
             "prefetch.coverage",
             "the patient's Coverage was neither prefetched nor to be had by a query",
@@ -118,6 +116,7 @@ _ERRORS: dict[int, CallError] = {
 _WITHOUT_PLACE = {
     401: ("login", "The call is not authenticated."),
     403: ("forbidden", "Without CDS_SERVICE_MODE this service answers local calls only. Set it to open or jwt."),
+    503: ("transient", "The feedback could not be kept just now. Send it again later."),
 }
 
 FEEDBACK: dict[str, Any] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cds_service.crd.hook_request import MAX_ORDERS
+from cds_service.crd.hook_contexts import MAX_ORDERS
 from cds_service.crd.hooks import CONFIGURATION_OPTIONS, CRD_VERSIONS, HOOK_NAMES
 
 Node = dict[str, Any]

@@ -10,11 +10,12 @@ import msgspec
 
 from cds_service.crd.card_text import dates_text
 from cds_service.crd.coverage_information import EXTENSION_URL, policy_page
-from cds_service.crd.determination import Decision, Determination, Reading
+from cds_service.crd.determination import Decision, Determination
 from cds_service.crd.fhir import as_list, as_object, as_text, decode
 from cds_service.crd.membership import CoverageReading
+from cds_service.crd.order_reading import Reading
 from cds_service.crd.order_title import order_title
-from cds_service.crd.policy import PolicyVersion
+from cds_service.crd.policy_file import PolicyVersion
 from cds_service.crd.recognition import Answer, Evidence
 
 
@@ -164,13 +165,13 @@ def _coverage(reading: CoverageReading) -> CoverageWhy:
     return CoverageWhy(name, _MEMBERSHIP[reading.membership.value], reading.why, counts)
 
 
-def why(decision: Decision) -> tuple[Why, ...]:
-    """How each order of the call was read."""
+def why(decision: Decision, *, is_refused: bool = False) -> tuple[Why, ...]:
+    """How each order of the call was read; of a refused call as far as it got (``CallError.so_far``)."""
     determinations = {each.reading.order.place: each for each in decision.determinations}
-    return tuple(_why(reading, determinations.get(reading.order.place), decision) for reading in decision.readings)
+    return tuple(_why(reading, determinations.get(reading.order.place), decision, is_refused) for reading in decision.readings)
 
 
-def _why(reading: Reading, determination: Determination | None, decision: Decision) -> Why:
+def _why(reading: Reading, determination: Determination | None, decision: Decision, is_refused: bool) -> Why:
     found = reading.recognition
     procedure = reading.policy.document.procedure if reading.policy else ""
     if reading.passed_over:
@@ -188,7 +189,7 @@ def _why(reading: Reading, determination: Determination | None, decision: Decisi
         evidence=found.evidence if found else (),
         dates=dates_text(reading.dates) if reading.dates else "",
         versions=tuple(_cited(reading)),
-        result=_result(reading, determination, decision),
+        result=_result(reading, determination, decision, is_refused),
         trial=determination.trial if determination else None,
         fhir_issues=determination.fhir_issues if determination else (),
     )
@@ -201,13 +202,13 @@ def _cited(reading: Reading) -> Iterator[VersionCited]:
         yield VersionCited(f"{document.plan} policy #{document.number}", policy_page("", reading.policy, version), version)
 
 
-def _result(reading: Reading, determination: Determination | None, decision: Decision) -> str:
+def _result(reading: Reading, determination: Determination | None, decision: Decision, is_refused: bool) -> str:
     if reading.passed_over or reading.recognition is None or reading.recognition.answer is Answer.NO:
         return "No card: the order does not ask for a procedure of a policy held here."
     if not reading.versions:
         return "No card: no version of the policy held on that date."
     if determination is None:
-        return "No card: the patient is insured otherwise."
+        return f"No card: {'the call is refused' if is_refused else 'the patient is insured otherwise'}."
     if not decision.coverages:
         return "A card: no coverage was sent, so the card says first that it holds for members of the plan."
     return {

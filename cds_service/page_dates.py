@@ -6,7 +6,8 @@ import re
 from datetime import date, timedelta
 
 from cds_service.crd.card_text import span_text, us_date
-from cds_service.crd.policy import Policy, PolicyVersion
+from cds_service.crd.policy import Policy
+from cds_service.crd.policy_file import PolicyVersion
 from cds_service.crd.service_dates import Span
 
 __all__ = ["Span", "iso_date", "period_text", "span_text", "us_date"]

@@ -14,6 +14,7 @@ from flask import abort, render_template, request
 from markupsafe import Markup
 
 from cds_service.card_markdown import render_markdown
+from cds_service.crd.determination import Decision
 from cds_service.crd.errors import CallError, operation_outcome
 from cds_service.crd.fhir import as_list, as_object, decode
 from cds_service.crd.hooks import CRD_VERSIONS, HOOKS
@@ -123,7 +124,10 @@ def _answer(parts: Services, body: bytes) -> Answer:
         )
     except CallError as error:
         outcome_body = msgspec.json.format(msgspec.json.encode(operation_outcome(error)))
-        return Answer(request=shown, response=outcome_body.decode(), service_id=service_id, error=error)
+        refused = Answer(request=shown, response=outcome_body.decode(), service_id=service_id, error=error)
+        if not isinstance(error.so_far, Decision):
+            return refused
+        return replace(refused, why=why(error.so_far, is_refused=True), coverages=coverages_read(error.so_far))
 
 
 def _service_of(body: bytes) -> str:

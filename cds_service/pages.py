@@ -10,7 +10,8 @@ from werkzeug.exceptions import HTTPException
 
 from cds_service import openapi, page_docs, page_try
 from cds_service.crd.hooks import CRD_VERSIONS, HOOKS
-from cds_service.crd.policy import Policy, PolicyVersion, summaries
+from cds_service.crd.policy import Policy, summaries
+from cds_service.crd.policy_file import PolicyVersion
 from cds_service.crd.service_dates import parse_fhir_date
 from cds_service.documents import DOCUMENTS
 from cds_service.page_dates import Span, iso_date, period_text, span_text, us_date

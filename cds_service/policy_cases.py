@@ -6,7 +6,6 @@ policy alone, with the same code as a real call.
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,12 +14,13 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from cds_service.crd.errors import PolicyError
+from cds_service.crd.errors import PolicyError, place_and_problem
 from cds_service.crd.fhir import as_list
 from cds_service.crd.membership import Membership
 from cds_service.crd.policy import Policy
 from cds_service.crd.recognition import Answer
 from cds_service.crd.service_dates import parse_fhir_date
+from cds_service.crd.toml_text import parse_toml
 from cds_service.policy_files import CASES_SUFFIX
 from cds_service.settings import Settings
 from cds_service.trying import Outcome, TryContext, try_request
@@ -93,7 +93,7 @@ def cases_beside(policy_path: Path) -> Path:
 def load_cases(path: Path) -> tuple[Case, ...]:
     """Read a file of cases. Raises PolicyError with file, place and cure."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = parse_toml(path.read_text(encoding="utf-8"))
         for each in as_list(data.get("cases")):
             if isinstance(each, dict) and isinstance(each.get("date"), date):
                 each["date"] = each["date"].isoformat()
@@ -101,11 +101,11 @@ def load_cases(path: Path) -> tuple[Case, ...]:
     except (OSError, UnicodeDecodeError) as error:
         cure = "write cases there, or name a file of cases with --cases"
         raise PolicyError(str(path), "file", f"cannot be read ({type(error).__name__})", cure) from None
-    except tomllib.TOMLDecodeError as error:
-        raise PolicyError(str(path), "TOML", str(error), "mend the syntax at that line") from None
     except msgspec.ValidationError as error:
-        problem, _, place = str(error).partition(" - at ")
-        raise PolicyError(str(path), place.strip("`$.") or "cases", problem, "see docs/writing-a-policy.md") from None
+        place, problem = place_and_problem(error)
+        raise PolicyError(str(path), place or "cases", problem, "see docs/writing-a-policy.md") from None
+    except ValueError as error:
+        raise PolicyError(str(path), "TOML", str(error), "mend the syntax there") from None
     for case in cases:
         if not (case.order or case.code):
             raise PolicyError(str(path), case.name, "neither order nor code is given", "write the order's text, a code, or both")

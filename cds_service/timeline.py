@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from cds_service.crd.policy import Policy, PolicyVersion
+from cds_service.crd.policy import Policy
+from cds_service.crd.policy_file import PolicyVersion
 from cds_service.page_dates import Span, period_text, span_text, us_date
 
 Anchor = Literal["start", "middle", "end"]

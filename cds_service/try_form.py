@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from cds_service.crd.hooks import CRD_VERSIONS
-from cds_service.crd.policy import Policy, PolicyFile
+from cds_service.crd.policy import Policy
+from cds_service.crd.policy_file import PolicyFile
+from cds_service.crd.service_dates import parse_fhir_date
 from cds_service.examples import example_request
 from cds_service.page_dates import iso_date
 
@@ -18,6 +21,12 @@ _PATIENT = "Patient/example"
 _PRACTITIONER = "Practitioner/example"
 #: An invented insurer, so that nobody's name is used as the example of "another".
 OTHER_INSURER = "Example Mutual Health Insurance"
+
+
+#: The choice of a request without prefetch, which CRD tells from one whose search found nothing.
+_UNSENT = "unsent"
+#: Any zone will do to see whether a date can be read.
+_ANY_ZONE = ZoneInfo("UTC")
 
 
 class FormError(Exception):
@@ -76,7 +85,8 @@ def coverage_choices(policies: tuple[Policy, ...]) -> tuple[CoverageChoice, ...]
     others = (
         CoverageChoice("other", "Another insurer", _coverage(OTHER_INSURER, "Silver")),
         CoverageChoice("unnamed", "Not told: the coverage names no insurer", _coverage(None, None)),
-        CoverageChoice("none", "None sent", None),
+        CoverageChoice("none", "None found: the client looked, and there is none", None),
+        CoverageChoice(_UNSENT, "None sent: the client looked for none", None),
     )
     return (*choices.values(), *others)
 
@@ -114,14 +124,28 @@ def request_body(form: TryForm, policies: tuple[Policy, ...], today: date) -> by
         raise FormError("coverage", "Choose one of the coverages.")
     if form.version not in CRD_VERSIONS:
         raise FormError("version", "Choose one of the CRD versions.")
+    _check_dates(form)
     return json.dumps(_request(form, policies, today), indent=2, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _check_dates(form: TryForm) -> None:
+    """Refuse what cannot be read: the answer would be for another day, and hardly say so."""
+    spans = {
+        name: parse_fhir_date(iso_date(text), _ANY_ZONE) for name, text in (("date", form.date), ("until", form.until)) if text
+    }
+    for name, span in spans.items():
+        if span is None:
+            raise FormError(name, "That cannot be read as a date.")
+    first, last = spans.get("date"), spans.get("until")
+    if first and last and last.last < first.first:
+        raise FormError("until", "The last day lies before the first.")
 
 
 def _request(form: TryForm, policies: tuple[Policy, ...], today: date) -> dict[str, Any]:
     choices = {choice.value: choice for choice in coverage_choices(policies)}
     chosen = choices.get(form.coverage) or next(iter(choices.values()))
     entries = [{"resource": chosen.coverage}] if chosen.coverage else []
-    return {
+    request: dict[str, Any] = {
         "hook": "order-sign",
         "hookInstance": "5e1f0c1a-6a3b-4c57-9d07-0d6f7f6f2a10",
         "context": {
@@ -133,11 +157,12 @@ def _request(form: TryForm, policies: tuple[Policy, ...], today: date) -> dict[s
                 "entry": [{"resource": _order(form, policies, today)}],
             },
         },
-        "prefetch": {
-            "coverage": {"resourceType": "Bundle", "type": "searchset", "entry": entries} if entries else _NOTHING_FOUND
-        },
         "extension": {"davinci-crd.requestedVersion": form.version},
     }
+    if chosen.value != _UNSENT:
+        found = {"resourceType": "Bundle", "type": "searchset", "entry": entries} if entries else _NOTHING_FOUND
+        request["prefetch"] = {"coverage": found}
+    return request
 
 
 #: What a client sends that looked for Coverages and found none.

@@ -15,13 +15,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from cds_service.crd.cards import Response, render_response
-from cds_service.crd.determination import Circumstances, Decision, decide
+from cds_service.crd.determination import Decision, decide
 from cds_service.crd.errors import BadRequest, CallError, UnknownService
 from cds_service.crd.explanation import explain
 from cds_service.crd.fhir import as_object, decode
 from cds_service.crd.hook_request import parse_hook_request
 from cds_service.crd.hooks import HOOKS
 from cds_service.crd.needs import not_allowed, run
+from cds_service.crd.order_reading import Circumstances
 from cds_service.crd.policy import Policy
 from cds_service.crd.system_actions import Presentation
 from cds_service.policy_files import load_policies
@@ -52,7 +53,7 @@ class TryContext:
         """Decide as the service with ``settings`` would on ``today``. Raises PolicyError."""
         loaded = load_policies(settings.policies) if policies is None else policies
         return cls(
-            Circumstances(loaded, today, ZoneInfo(settings.timezone), settings.unmatched == "conditional", judging=True),
+            Circumstances(loaded, today, ZoneInfo(settings.timezone), settings.unmatched == "conditional"),
             Presentation(settings.public_url or public_url, today, new_id, settings.literal_q2),
         )
 
@@ -83,6 +84,12 @@ class Outcome:
             yield f"On the order: {action['description']} (coverage-information)"
 
 
+def refusal_lines(error: CallError) -> Iterator[str]:
+    """What was read of a call until it was refused, in words; nothing where it was refused before."""
+    if isinstance(error.so_far, Decision):
+        yield from explain(error.so_far, is_refused=True)
+
+
 def service_of(body: bytes) -> str:
     """The service that answers the hook named in ``body``. Raises BadRequest and UnknownService."""
     request = decode(body, "")
@@ -103,8 +110,9 @@ def try_request(body: bytes, context: TryContext, service_id: str | None = None)
     if service_id not in HOOKS:
         raise UnknownService("", "no such service", "Choose one of " + ", ".join(HOOKS))
     request = parse_hook_request(body, HOOKS[service_id])
-    decision = run(decide(request, context.circumstances), not_allowed)
+    circumstances = msgspec.structs.replace(context.circumstances, judging=True)  # who tries asks why
+    decision = run(decide(request, circumstances), not_allowed)
     return Outcome(decision, render_response(decision, context.policies, context.presentation))
 
 
-__all__ = ["CallError", "Outcome", "TryContext", "service_of", "try_request"]
+__all__ = ["CallError", "Outcome", "TryContext", "refusal_lines", "service_of", "try_request"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 from cds_service.cli import main
 from cds_service.policy_files import PACKAGED
 from tests import examples
+from tests.calls import hook_call, order
 
 AFTER = str(examples.FOLDER / "order-sign-after-the-change.request.json")
 TODAY = ["--today", "2026-11-22"]
@@ -40,6 +42,22 @@ def refused(*arguments: str, stdin: str | None = None) -> str:
     assert result.stdout == ""
     assert result.stderr.count("\n") == 1
     return result.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("settings",), ("explain", AFTER), ("policies",), ("serve",), ("records", "show", "x"), ("records", "upgrade")]
+)
+def test_every_command_tells_each_wrong_setting_on_a_line_of_its_own(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDS_SERVICE_TIMEZONE", "Alabama")
+    monkeypatch.setenv("CDS_SERVICE_MAX_BODY", "much")
+    result = run(*command)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert sorted(line.split(": ")[:2] for line in result.stderr.splitlines()) == [
+        ["cds-service", "CDS_SERVICE_MAX_BODY"],
+        ["cds-service", "CDS_SERVICE_TIMEZONE"],
+    ]
 
 
 class TestExplain:
@@ -103,6 +121,31 @@ class TestExplain:
         assert "\x1b[" in result.stdout
         assert "Needed care should not be delayed" in result.stdout
 
+    @pytest.mark.parametrize("colour", [False, True])
+    def test_lets_no_order_command_the_terminal_or_add_a_line(self, colour: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        if colour:
+            monkeypatch.setenv("FORCE_COLOR", "1")
+        hostile = order("MR neurography\x1b]0;title\x07 \x9b2J\u202e\nOrder forged\u00a0", id="[red]\x1b[2J")
+        shown = CliRunner().invoke(main, ["explain", "-", *TODAY], input=json.dumps(hook_call(hostile)), color=True).stdout
+        plain = re.sub(r"\x1b\[[\d;]*m", "", shown)  # colours are our own
+        assert "MR neurography" in plain
+        assert "ServiceRequest/[red]\N{REPLACEMENT CHARACTER}[2J" in plain
+        assert not any(char in plain for char in "\x1b\x07\x9b\u202e")
+        assert "\nOrder forged" not in plain
+
+    def test_neither_does_the_order_of_a_call_that_is_refused(self) -> None:
+        hostile = hook_call(order("MR neurography\x1b[2J\n"), coverage=None, extension={"davinci-crd.requestedVersion": "2.2"})
+        result = run("explain", "-", *TODAY, stdin=json.dumps(hostile))
+        assert result.exit_code == 2
+        assert "MR neurography\N{REPLACEMENT CHARACTER}[2J" in result.stdout
+        assert "\x1b" not in result.output
+
+    def test_json_escapes_what_would_command_the_terminal(self) -> None:
+        hostile = hook_call(order("MR neurography \x9b2J"))
+        shown = run("explain", "--json", "-", *TODAY, stdin=json.dumps(hostile)).stdout
+        assert "\x9b" not in shown
+        assert json.loads(shown)["systemActions"][0]["resource"]["code"]["text"] == "MR neurography \x9b2J"
+
 
 class TestExplainRefuses:
     def test_a_file_that_is_not_there(self) -> None:
@@ -134,8 +177,16 @@ class TestExplainRefuses:
 
     def test_what_the_service_would_answer_with_an_error(self) -> None:
         assert "prefetch.coverage" in refused(
-            "explain", str(examples.FOLDER / "order-sign-crd-2-2-no-coverage.request.json"), *TODAY
+            "explain", "--json", str(examples.FOLDER / "order-sign-crd-2-2-no-coverage.request.json"), *TODAY
         )
+
+    def test_what_was_read_of_a_call_until_it_was_refused(self) -> None:
+        result = run("explain", str(examples.FOLDER / "order-sign-crd-2-2-no-coverage.request.json"), *TODAY)
+        assert result.exit_code == 2
+        assert "Recognised as MR neurography: yes (rule M1)" in result.stdout
+        assert "Coverage: none was sent or to be had" in result.stdout
+        assert "Card: none; the call is refused." in result.stdout
+        assert "no Coverage was sent or found for this patient" in result.stderr
 
     def test_a_service_that_there_is_not(self) -> None:
         assert "no such service" in refused("explain", AFTER, "--service", "order-cancel-crd")
@@ -149,7 +200,7 @@ class TestExplainRefuses:
 
     def test_an_order_without_quoting_its_patient(self) -> None:
         request = examples.request_text("order-sign-crd-2-2-order-without-id")
-        said = refused("explain", "-", *TODAY, stdin=request)
+        said = run("explain", "-", *TODAY, stdin=request).output + refused("explain", "--json", "-", *TODAY, stdin=request)
         assert "Exampleton" not in said
         assert "pat-30117" not in said
 
@@ -225,6 +276,8 @@ class TestPolicyCases:
             ("cases = 5", "cases"),
             ("cases = []", "cases"),
             ("[[cases]]\nname = ", "TOML"),
+            pytest.param(f"cases = {'9' * 5000}", "TOML: holds a number of too many digits", id="digits"),
+            pytest.param(f"cases = {'[' * 5000}", "TOML: is nested too deeply", id="nested"),
             ('[[cases]]\nname = "x"\nexpect = "maybe"\norder = "y"', "cases[0].expect"),
             ('[[cases]]\nname = "x"\nexpect = "no card"', "neither order nor code"),
             ('[[cases]]\nname = "x"\nexpect = "no card"\norder = "y"\nwhen = 1', "when"),

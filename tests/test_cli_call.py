@@ -78,6 +78,10 @@ def test_the_json_is_the_servers_own(running: str, file: Path) -> None:
     assert body["cards"][0]["indicator"] == "warning"
 
 
+def test_the_address_that_other_clients_are_given_is_taken_too(running: str, file: Path) -> None:
+    assert json.loads(run(file, "--url", f"{running}/cds-services/", "--json").stdout)["cards"]
+
+
 def test_a_request_is_read_from_standard_input(running: str, file: Path) -> None:
     assert "No card." in run("-", "--url", running, stdin=json.dumps(hook_call(order("MRI knee")))).stdout
 
@@ -144,5 +148,15 @@ def test_an_answer_cannot_command_the_terminal(file: Path) -> None:
     card = {"summary": "x\x1b[2Jy", "indicator": "info", "detail": "\x1b]0;title\x07", "source": {"label": "\x9bz"}}
     with serving(answering("200 OK", json.dumps({"cards": [card]}).encode())) as server:
         shown = run(file, "--url", server.origin).stdout
-    assert "x[2Jy" in shown
+    assert "x\N{REPLACEMENT CHARACTER}[2Jy" in shown
     assert not any(char in shown for char in "\x1b\x07\x9b")
+
+
+def test_neither_can_an_answers_json_nor_a_refusal(file: Path) -> None:
+    with serving(answering("200 OK", json.dumps({"cards": [], "x": "a\x9b\u202eb"}, ensure_ascii=False).encode())) as server:
+        shown = run(file, "--url", server.origin, "--json").stdout
+    assert json.loads(shown)["x"] == "a\x9b\u202eb"
+    assert not any(char in shown for char in "\x9b\u202e")
+    refusal = json.dumps({"issue": [{"diagnostics": "no\x1b[2J\x9b"}]}, ensure_ascii=False).encode()
+    with serving(answering("400 Bad Request", refusal)) as server:
+        fails(run(file, "--url", server.origin), "400: no\N{REPLACEMENT CHARACTER}[2J")

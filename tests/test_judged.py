@@ -141,3 +141,138 @@ def test_an_inactive_coverage_of_another_product_of_ours_is_passed_over(client: 
 def test_a_payor_that_is_an_object_and_no_list_is_read_all_the_same(client: FlaskClient) -> None:
     coverage = {**MEMBER, "payor": MEMBER["payor"][0], "class": MEMBER["class"][0]}
     assert "systemActions" in asked(client, hook_call(order(), coverage=[coverage]))
+
+
+UNLISTED = order(None, id="sr-2", code={"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "76498"}]})
+
+
+def shared_booking(*orders: dict[str, Any], start: str | None = "2026-12-01T10:00:00-06:00") -> dict[str, Any]:
+    """One appointment that is based on all ``orders``."""
+    made = booking(
+        {**appointment("a1", start or ""), "basedOn": [{"reference": f"ServiceRequest/{each['id']}"} for each in orders]}
+    )
+    if start is None:
+        del made["context"]["appointments"]["entry"][0]["resource"]["start"]
+    made["prefetch"]["serviceRequests"]["entry"] = [{"resource": each} for each in orders]
+    return made
+
+
+@pytest.mark.requirement("found-11", "resp-29")
+def test_an_appointment_of_several_orders_bears_the_surest_answer_whatever_their_order(client: FlaskClient) -> None:
+    for orders in ((order(), UNLISTED), (UNLISTED, order())):
+        answer = asked(client, shared_booking(*orders), BOOK)
+        (action,) = answer["systemActions"]
+        (said,) = written(action["resource"])
+        assert {"url": "covered", "valueCode": "not-covered"} in said["extension"]
+        assert len(answer["cards"]) == 2
+
+
+@pytest.mark.requirement("resp-29")
+def test_an_appointment_of_orders_of_several_days_bears_the_authority_of_each(client: FlaskClient) -> None:
+    days = ("2023-10-31", "2024-01-01")
+    orders = [order(None, id=f"sr-{day}", occurrenceDateTime=day) for day in days]
+    (action,) = asked(client, shared_booking(*orders, start=None), BOOK)["systemActions"]
+    (said,) = written(action["resource"])
+    assert "policy #177 for services to 10/31/2023" in str(said)
+    assert "Chapter 16" in str(said)
+
+
+@pytest.mark.parametrize("version", ["2.0", "2.2"])
+@pytest.mark.requirement("resp-35", "resp-37")
+def test_an_answer_for_a_coverage_that_turns_out_not_to_be_of_the_plan_is_withdrawn(client: FlaskClient, version: str) -> None:
+    bearing = asked(client, hook_call(order()), version=version)["systemActions"][0]["resource"]
+    other = copy.deepcopy(MEMBER)
+    other["class"][0]["name"] = "Blue Saver Silver"
+    answer = asked(client, hook_call(bearing, coverage=[other]), version=version)
+    assert answer["cards"] == []
+    (said,) = written(answer["systemActions"][0]["resource"])
+    assert "The coverage is not one of Blue Advantage." in str(said)
+    assert "not-covered" not in str(said)
+    again = hook_call(answer["systemActions"][0]["resource"], coverage=[other])
+    assert asked(client, again, version=version) == {"cards": []}
+
+
+def test_an_answer_for_another_coverage_than_the_one_sent_now_is_left_alone(client: FlaskClient) -> None:
+    bearing = asked(client, hook_call(order()))["systemActions"][0]["resource"]
+    other = copy.deepcopy({**MEMBER, "id": "cov-of-another"})
+    other["class"][0]["name"] = "Blue Saver Silver"
+    assert asked(client, hook_call(bearing, coverage=[other])) == {"cards": []}
+
+
+@pytest.mark.parametrize("version", ["2.0", "2.2"])
+@pytest.mark.requirement("hook-30", "hook-26")
+def test_an_order_without_an_id_yet_is_found_by_the_fullurl_that_names_it(client: FlaskClient, version: str) -> None:
+    named = "urn:uuid:6f0a4bfe-6a0a-4f3e-8d0b-0f3a0d6d3f10"
+    orders = {"resourceType": "Bundle", "entry": [{"fullUrl": named, "resource": order()}]}
+    dispatched = hook_call(hook="order-dispatch")
+    dispatched["context"] = {"patientId": "pat-1", "dispatchedOrders": [named]}
+    booked = booking({**appointment("a1", "2026-12-01T10:00:00-06:00"), "basedOn": [{"reference": named}]})
+    for request, path in ((dispatched, "/cds-services/order-dispatch-crd"), (booked, BOOK)):
+        request["prefetch"]["serviceRequests"] = orders
+        answer = asked(client, request, path, version)
+        assert (len(answer["cards"]), len(answer["systemActions"])) == (1, 1)
+
+
+def test_an_urn_that_names_nothing_sent_is_not_asked_for_elsewhere(client: FlaskClient) -> None:
+    request = hook_call(hook="order-dispatch")
+    request["context"] = {"patientId": "pat-1", "dispatchedOrders": ["urn:uuid:6f0a4bfe-6a0a-4f3e-8d0b-0f3a0d6d3f10"]}
+    request["prefetch"]["serviceRequests"] = {"resourceType": "Bundle", "entry": []}
+    assert asked(client, request, "/cds-services/order-dispatch-crd") == {"cards": []}
+
+
+def test_an_order_before_the_policys_time_is_not_told_that_no_policy_is_about_it() -> None:
+    client = client_for_tests(unmatched="conditional")
+    answer = asked(client, hook_call(order(occurrenceDateTime="2005-01-01")))
+    assert "no version of the policy on this order held on the date of service" in str(answer["systemActions"])
+    assert "none of them is about this order" in str(asked(client, hook_call(order("MRI knee")))["systemActions"])
+
+
+@pytest.mark.requirement("hook-13")
+def test_a_coverage_entered_in_error_gets_no_assertion(client: FlaskClient) -> None:
+    request = {
+        **hook_call(order(), coverage=[{**MEMBER, "status": "entered-in-error"}]),
+        "extension": {"davinci-crd.requestedVersion": "2.2"},
+    }
+    assert client.post(SIGN, json=request).status_code == 400
+
+
+def refused(client: FlaskClient, request: dict[str, Any]) -> dict[str, Any]:
+    answer = client.post(SIGN, json={**request, "extension": {"davinci-crd.requestedVersion": "2.2"}})
+    assert answer.status_code == 400
+    (issue,) = answer.get_json()["issue"]
+    found: dict[str, Any] = issue
+    return found
+
+
+@pytest.mark.requirement("hook-10", "hook-13")
+def test_a_refusal_tells_why_a_coverage_does_not_count_and_which_ones_do(client: FlaskClient) -> None:
+    another = {**MEMBER, "beneficiary": {"reference": "Patient/another"}}
+    assert "no Coverage was sent or found" in refused(client, hook_call(order(), coverage=[]))["diagnostics"]
+    assert "its beneficiary is another patient" in refused(client, hook_call(order(), coverage=[another]))["diagnostics"]
+    both = refused(client, hook_call(order(), coverage=[MEMBER, {**MEMBER, "id": "cov-2"}]))
+    assert both["expression"] == [f"prefetch.coverage.entry[{number}].resource" for number in (0, 1)]
+
+
+@pytest.mark.requirement("hook-10", "hook-13")
+def test_a_refusal_of_invalid_fhir_names_every_place_within_its_resource(client: FlaskClient) -> None:
+    broken = {**MEMBER, "class": [{"type": {"text": "plan"}, "name": "Blue Advantage PPO"}]}
+    place = "prefetch.coverage.entry[0].resource.class[0].value"
+    assert refused(client, hook_call(order(), coverage=[broken]))["expression"] == [place]
+    twice = order(intent="wish", status="wished")
+    ours = "context.draftOrders.entry[0].resource"
+    assert refused(client, hook_call(twice))["expression"] == [f"{ours}.status", f"{ours}.intent"]
+    assert refused(client, hook_call(order(marjorie=1)))["expression"] == [f"{ours}.?"]
+    choice = order(occurrencePeriod={"start": "2026-12-01"})
+    assert refused(client, hook_call(choice))["expression"] == [ours]
+
+
+def test_an_answer_on_a_shared_appointment_is_not_withdrawn_for_the_order_that_it_was_not_about(client: FlaskClient) -> None:
+    knee = order("MRI knee", id="sr-knee")
+    (action,) = asked(client, shared_booking(order()), BOOK)["systemActions"]
+    again = shared_booking(knee, order())
+    bearing = again["context"]["appointments"]["entry"][0]["resource"]
+    bearing["extension"] = action["resource"]["extension"]
+    again["prefetch"]["coverage"] = {"resourceType": "Bundle", "entry": []}
+    answer = asked(client, again, BOOK)
+    assert len(answer["cards"]) == 1
+    assert "systemActions" not in answer

@@ -90,6 +90,18 @@ def test_every_call_describes_each_error_with_an_operation_outcome(described: di
         assert answer["content"]["application/json"]["schema"]["$ref"].endswith("/OperationOutcome")
 
 
+def test_feedback_describes_each_error_too_with_that_of_a_store_that_is_down(described: dict[str, Any]) -> None:
+    for hook in HOOKS.values():
+        answers = described["paths"][f"/cds-services/{hook.service_id}/feedback"]["post"]["responses"]
+        assert set(answers) == {"200", "400", "401", "403", "413", "415", "503"}
+
+
+def test_every_component_is_referred_to(described: dict[str, Any]) -> None:
+    used = set(re.findall(r'"\$ref": ?"#/components/(\w+/\w+)"', json.dumps(described)))
+    named = {f"{kind}/{name}" for kind in ("schemas", "responses") for name in described["components"][kind]}
+    assert named == used
+
+
 def test_schemas_are_json_schemas_and_every_reference_leads_somewhere(described: dict[str, Any]) -> None:
     for schema in described["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)

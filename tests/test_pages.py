@@ -299,10 +299,31 @@ def test_the_form_gets_the_card_of_its_date(client: FlaskClient, date_of_service
         ("other", "No card: the patient is insured otherwise."),
         ("unnamed", "A card: the patient may be a member, and the card says so first."),
         ("none", "A card: no coverage was sent"),
+        ("unsent", "A card: no coverage was sent"),
     ],
 )
 def test_each_choice_of_coverage_is_read_as_it_says(client: FlaskClient, coverage: str, said: str) -> None:
     assert said in tried(client, text="MR neurography", date="2024-01-05", coverage=coverage).text
+
+
+@pytest.mark.parametrize(("coverage", "status"), [("none", "HTTP 400"), ("unsent", "HTTP 412")])
+def test_in_2_2_a_coverage_not_sent_is_told_from_one_not_found(client: FlaskClient, coverage: str, status: str) -> None:
+    assert status in tried(client, text="MR neurography", date="2024-01-05", coverage=coverage, version="2.2").text
+
+
+@pytest.mark.parametrize("name", ["date", "until"])
+@pytest.mark.parametrize("written", ["31.10.2023", "Nov 1 2023", "13/1/2023", "1/2/23"])
+def test_a_date_of_the_form_that_cannot_be_read_is_told_beside_its_field(client: FlaskClient, name: str, written: str) -> None:
+    answer = client.post("/try", data={"text": "MR neurography", "coverage": "member-blue-advantage-177", name: written})
+    assert answer.status_code == 400
+    found = Page(answer.text)
+    assert "That cannot be read as a date." in found.text_of(id=f"{name}-error")
+    assert written in found.values("value")
+
+
+def test_a_last_day_before_the_first_is_told_beside_its_field(client: FlaskClient) -> None:
+    answer = client.post("/try", data={"text": "MR neurography", "date": "11/1/2023", "until": "2023-10-31"})
+    assert "lies before the first" in Page(answer.text).text_of(id="until-error")
 
 
 def test_an_order_of_another_kind_gets_no_card(client: FlaskClient) -> None:
@@ -317,11 +338,23 @@ def test_in_crd_2_2_the_coverage_information_is_told_with_its_instructions(clien
     assert "Assertion id" in found.text
 
 
+def test_an_order_that_is_not_valid_fhir_is_answered_and_told_so(client: FlaskClient) -> None:
+    valid, broken = (json.dumps(hook_call(order(priority=priority))) for priority in ("urgent", ["urgent"]))
+    assert "Not valid FHIR R4" not in tried(client, source="paste", body=valid).text
+    text = tried(client, source="paste", body=broken).text
+    assert "Not valid FHIR R4" in text
+    assert "Answered all the same." in text
+    assert "context.draftOrders.entry[0].resource: priority" in text
+
+
 def test_a_call_that_is_refused_shows_place_and_cure(client: FlaskClient) -> None:
     found = tried(client, text="MR neurography", date="2024-01-05", coverage="other", version="2.2")
     assert "HTTP 400" in found.text
     assert "prefetch.coverage" in found.text
     assert "OperationOutcome" in found.text_of(id="response-json")
+    assert "code.text" in found.text_of(css="evidence")
+    assert "Insured otherwise" in found.text
+    assert "No card: the call is refused." in found.text
 
 
 @pytest.mark.parametrize("name", example_names())

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import tomllib
+import weakref
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 from cds_service.document_markdown import render_document
-from cds_service.documents import DOCUMENTS, FOLDER
+from cds_service.documents import DOCUMENTS, FOLDER, document_page
 from tests.calls import app_for_tests
 from tests.documents import DOCUMENTS as FILES
 from tests.documents import ROOT, blocks
@@ -33,6 +35,18 @@ def page(client: FlaskClient, name: str) -> Page:
 
 def rendered(text: str, served: dict[str, str] | None = None) -> str:
     return render_document(text, "docs/here.md", served or {}).html
+
+
+def test_a_name_of_no_document_is_not_kept() -> None:
+    class Name(str):
+        """A text whose end can be seen."""
+
+    name = Name("x" * 40_000)
+    watched = weakref.ref(name)
+    assert document_page(name) is None
+    del name
+    gc.collect()
+    assert watched() is None
 
 
 def test_every_document_of_the_repository_is_served() -> None:

@@ -13,16 +13,19 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import click
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from cds_service import openapi
 from cds_service.cli import main
 from cds_service.crd.errors import CallError
 from cds_service.crd.gathering import MAX_COVERAGES
-from cds_service.crd.hook_request import MAX_ORDERS
+from cds_service.crd.hook_contexts import MAX_ORDERS
 from tests import documents, examples
 from tests.documents import ROOT, Block
 
@@ -189,10 +192,29 @@ def test_every_error_that_a_call_can_get_stands_in_the_integrators_table() -> No
     told = {int(status) for status in re.findall(r"^\| ([45]\d\d) \|", text, re.M)}
     paths = openapi.document("https://crd.example")["paths"].values()
     described = {int(status) for path in paths for each in path.values() for status in each["responses"]}
-    of_the_edge = {403, 405, 408, 500, 503}
+    of_the_edge = {405, 408, 500}  # of HTTP itself, and of defects: no operation describes them
     assert calls_errors() | {status for status in described if status >= 400} | of_the_edge <= told
     assert f"at most {MAX_ORDERS} entries in `draftOrders`" in text
     assert f"{MAX_COVERAGES} Coverages" in text
+
+
+def required(name: str, extras: frozenset[str] = frozenset()) -> Iterator[tuple[str, frozenset[str]]]:
+    """The packages that ``name`` brings on this machine, each with its extras."""
+    for requirement in map(Requirement, metadata.requires(name) or ()):
+        if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in extras | {""}):
+            yield requirement.name, frozenset(requirement.extras)
+
+
+def test_the_containers_constraints_pin_each_package_that_the_service_brings_and_no_other() -> None:
+    found: set[tuple[str, frozenset[str]]] = set()
+    waiting = [("cds-service", frozenset({"postgres"}))]
+    while waiting:
+        new = set(required(*waiting.pop())) - found
+        found |= new
+        waiting += new
+    lines = (ROOT / "docs" / "deploy" / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = [line.partition("==")[0] for line in lines if not line.startswith("#")]
+    assert sorted(map(canonicalize_name, pinned)) == sorted({canonicalize_name(name) for name, _ in found})
 
 
 @pytest.mark.parametrize("name", _NAMES)

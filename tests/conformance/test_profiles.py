@@ -98,7 +98,7 @@ def test_each_detail_has_category_code_and_value_as_2_2_1_asks(situation: Situat
 
 
 @pytest.mark.parametrize(("situation", "version"), ASSERTING)
-@pytest.mark.requirement("resp-30", "resp-42", "prof-15", "hook-16")
+@pytest.mark.requirement("conf-5", "resp-30", "resp-42", "prof-15", "hook-16")
 def test_each_assertion_points_at_the_coverage_says_why_and_when_and_can_be_traced(situation: Situation, version: str) -> None:
     for extension in answer_in(situation, version).assertions:
         assert child(extension, "coverage") == {"reference": bodies.COVERAGE}
@@ -123,13 +123,20 @@ def test_an_order_across_the_change_gets_one_answer_with_one_reason_that_names_b
 
 
 @pytest.mark.parametrize("version", ["2.0", "2.2"])
-@pytest.mark.requirement("resp-30", "impl-5", "found-10")
+@pytest.mark.requirement("conf-5", "resp-30", "impl-5", "found-10")
 def test_a_certain_answer_holds_for_the_two_unlisted_codes(version: str) -> None:
     (extension,) = answer_in(SITUATIONS[0], version).assertions
     assert children(extension, "billingCode") == [
         {"system": bodies.CPT, "code": "76498"},
         {"system": bodies.CPT, "code": "64999"},
     ]
+
+
+@pytest.mark.requirement("conf-5")
+def test_a_certain_answer_has_the_instructions_and_the_address_of_the_policy_as_details_in_2_2() -> None:
+    (extension,) = answer_in(SITUATIONS[0], "2.2").assertions
+    codes = [child({"extension": detail}, "code")["coding"][0]["code"] for detail in children(extension, "detail")]
+    assert sorted(codes) == ["instructions", "policy-link"]
 
 
 @pytest.mark.requirement("resp-42")

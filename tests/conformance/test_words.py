@@ -89,7 +89,7 @@ def test_no_card_is_critical_and_an_unclear_order_is_only_informed_about(service
     assert (certain["indicator"], possible["indicator"]) == ("warning", "info")
 
 
-@pytest.mark.requirement("resp-9", "resp-10", "resp-20", "resp-21")
+@pytest.mark.requirement("found-9", "resp-9", "resp-10", "resp-20", "resp-21")
 def test_links_lead_to_the_version_in_force_and_to_the_cited_document_and_none_hides_in_the_text(service: Service) -> None:
     for dates, anchors in ((bodies.BEFORE, 1), (bodies.AFTER, 1), (bodies.ACROSS, 2)):
         (card,) = service.call(bodies.order_sign(bodies.order(**dates))).cards
