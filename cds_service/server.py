@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import structlog
 
-from cds_service import logs, metrics
+from cds_service import logs, metrics, stop_signals
 from cds_service.greeting import greet
 from cds_service.settings import Settings, SettingsError
 from cds_service.worker import make_worker
@@ -134,6 +134,7 @@ def _prepare(settings: Settings, public_url: str) -> Callable[[], WsgiBridge]:
 
 def _serve(make: Callable[[], WsgiBridge], host: str, port: int, workers: int) -> None:
     multiprocessing.set_start_method("fork", force=True)
+    stop_signals.hold_in_workers()
     short_lives = 0
     # A terminal that closes stops the service, unless it was told not to (nohup); granian would replace its workers.
     ends = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from cds_service import metrics
+from cds_service import metrics, stop_signals
 from cds_service.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,13 +53,18 @@ def make_worker(settings: Settings, public_url: str, policies: tuple[Policy, ...
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GARBAGE)
-    return WsgiBridge(app.wsgi_app, max_body=settings.max_body, refusal=_refusal, on_stop=store.close, **guarded)
+    return WsgiBridge(
+        app.wsgi_app,
+        max_body=settings.max_body,
+        refusal=_refusal,
+        on_start=stop_signals.release,
+        on_stop=store.close,
+        **guarded,
+    )
 
 
 def _end_with_parent() -> None:
     """Have Linux send this worker SIGTERM when its parent dies: an orphan would hold the port against the next start."""
-    # Until granian takes signals in, as it does before it serves, the parent's handler would swallow it here.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     if parent is None or sys.platform != "linux":
         return

@@ -34,10 +34,10 @@ _Answer = tuple[int, list[tuple[str, str]], bytes]
 class WsgiBridge:
     """The RSGI application that runs ``wsgi``; one per worker process.
 
-    ``max_body`` is in bytes: of a longer body the application sees its length and at most that much. ``on_stop`` is called
-    when the worker stops, after the last answer has left. ``refusal`` renders the answer to a request that does
-    not reach the application, from its status and a sentence. ``is_worth_reading`` tells from a request's environ whether to
-    hold a large body; the application must answer without it where not.
+    ``max_body`` is in bytes: of a longer body the application sees its length and at most that much. ``on_start`` is called
+    once the event loop runs, ``on_stop`` when the worker stops, after the last answer has left. ``refusal`` renders the answer
+    to a request that does not reach the application, from its status and a sentence. ``is_worth_reading`` tells from a
+    request's environ whether to hold a large body; the application must answer without it where not.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class WsgiBridge:
         *,
         max_body: int,
         refusal: Callable[[int, str], bytes],
+        on_start: Callable[[], None] = lambda: None,
         on_stop: Callable[[], None] = lambda: None,
         is_worth_reading: Callable[[dict[str, Any]], bool] = lambda _environ: True,
     ) -> None:
@@ -53,6 +54,7 @@ class WsgiBridge:
         self._max_body = max_body
         self._refusal = refusal
         self._is_worth_reading = is_worth_reading
+        self._on_start = on_start
         self._on_stop = on_stop
         self._held = 0
         self._receiving: dict[asyncio.Task[Any], float] = {}
@@ -63,6 +65,7 @@ class WsgiBridge:
         self._loop = loop
         for thread in self._threads:
             thread.start()
+        loop.call_soon(self._on_start)
         self._stop_overdue()
 
     def _stop_overdue(self) -> None:

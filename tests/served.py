@@ -100,6 +100,8 @@ def serving(folder: Path, *, workers: int = 1, port: int | None = None, **settin
                 served.stop()
             except subprocess.TimeoutExpired:
                 served.process.kill()
+                served.process.wait()
+                raise
 
 
 def _is_up(served: Served) -> bool:
