@@ -9,8 +9,8 @@ What comes in: ``errors`` . ``remembered`` . ``fhir`` . ``hooks`` . ``request_js
 The policy: ``toml_text`` . ``gaps`` . ``boxes`` . ``words`` . ``phrases`` . ``spelling`` . ``cue_words`` .
 ``recognition_table`` . ``vocabulary`` . ``policy_file`` . ``policy``
 
-Reading an order: ``cues`` . ``labels`` . ``reading`` . ``forbidding`` . ``reach`` . ``asking_words`` .
-``forms`` . ``sentences`` . ``downgrades`` . ``clauses`` . ``phrasing`` . ``asking`` . ``order_text`` . ``narrative`` .
+Reading an order: ``cues`` . ``labels`` . ``reading`` . ``forbidding`` . ``reach`` . ``asking_words`` . ``forms`` .
+``answers`` . ``sentences`` . ``downgrades`` . ``clauses`` . ``phrasing`` . ``asking`` . ``order_text`` . ``narrative`` .
 ``order_questions`` . ``collecting`` . ``tagging`` . ``neighbours`` . ``binding`` . ``mentions`` . ``labelled`` .
 ``order_codes`` . ``service_kind`` . ``case`` . ``weighing`` . ``verdicts`` . ``catalogue_names`` . ``recognition`` .
 ``trial`` . ``order_title`` . ``validation``

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from . import asking_words, cue_words, phrasing
-from .forbidding import is_forbidden
+from .forbidding import is_forbidden, is_kept_out
 from .gaps import COLON, COMMA, DASH, QUESTION
-from .reach import Part
+from .reading import Part
 from .words import Passage
 
 
@@ -66,6 +66,9 @@ def tone(passage: Passage, first: int, last: int, parts: Sequence[int], *, cued:
     if _then_commanded(passage, last):
         return Tone.ASKING
     opening, close = passage.sentence(first)
+    labels = [index for index in range(end + 1, close + 1) if passage.breaks[index] == COLON]
+    if len(labels) > 1:
+        close = labels[1] - 1  # what further labels of a form say is not said of this
     said = words[opening:first] + words[last + 1 : close + 1]
     offered = listed and any(phrasing.is_ours(words, start, index) for index in range(start, first))
     return Tone.TELLING if offered or not _ONLY_TOLD.isdisjoint(said) else Tone.UNCLEAR
@@ -92,7 +95,7 @@ def _forbids_undoing(passage: Passage, start: int, first: int, parts: Sequence[i
         if words[index] not in cue_words.UNDOING or not is_forbidden(passage, index):
             continue
         if words[index].startswith(("substitut", "replac")):
-            return True
+            return not is_kept_out(passage, first, parts)
         between = range(index + 1, first)
         if all(words[i] in _OBJECTS or parts[i] in (Part.SITE, Part.ATTRIBUTE, Part.MENTION) for i in between):
             return True
@@ -137,7 +140,7 @@ def _lead(passage: Passage, start: int, first: int, parts: Sequence[int]) -> _Le
         if word in asking_words.COMMANDS:
             opens = index == start or before in asking_words.BEFORE_COMMAND
             return _Lead.COMMAND if opens or word in asking_words.COURTESIES else _Lead.WISH
-        if word in asking_words.WISHES or (word == "have" and before == "to"):
+        if word in asking_words.WISHES or (word == "have" and before in ("to", "must")):
             theirs = word in asking_words.LIKINGS and not asking_words.PATIENT.isdisjoint(
                 words[start:index]
             )  # what a patient wants is no order
@@ -187,6 +190,7 @@ def _states(passage: Passage, last: int, end: int, parts: Sequence[int], lead: _
         behind < len(words)
         and passage.breaks[behind] in (DASH, COLON)
         and not cue_words.FOUND.isdisjoint(words[behind : behind + 2])
+        and not (words[behind] == "no" and (behind + 1 == len(words) or passage.breaks[behind + 1] >= COMMA))
     )
 
 

@@ -107,7 +107,7 @@ TELLING: Final = _words(
     trial enrolled enrollment participated participant subject volunteer conference lecture journal paper textbook program
     originally original initially elsewhere disregard ignore typo mistake mentioned another other separate see workup compare
     comparison correlate priors group room reading notified cc call calls aware accident accidentally error entered service
-    offered offers services modalities letter reviewer keen pregunta consulta seguro assurance versicherung krankenkasse
+    offer offered offers services modalities letter reviewer keen pregunta consulta seguro assurance versicherung krankenkasse
     """
 )
 #: Words that refuse or doubt.

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from . import clauses
-from .clauses import Part, Reading
 from .cues import Standing
 from .gaps import DASH
+from .reading import Part, Reading
 from .recognition_table import Abbreviation, Keyword
 from .tagging import Tagged
 from .vocabulary import Tag

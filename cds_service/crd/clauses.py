@@ -11,16 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from . import cue_words, cues, forms, labels, sentences
+from . import answers, cue_words, cues, forms, labels, sentences
 from .cues import Standing
 from .downgrades import downgrades, is_unusable, may_downgrade
 from .gaps import COMMA
-from .reach import Part, Walk, walk_after, walk_before
+from .reach import Walk, walk_after, walk_before
 from .reading import Reading
 from .sentences import asks_again
 from .words import Passage
 
-__all__ = ["Part", "Reading", "asks_again", "downgrades", "is_unusable", "may_downgrade", "read"]
+__all__ = ["asks_again", "downgrades", "is_unusable", "may_downgrade", "read"]
 
 
 class _Clause(NamedTuple):
@@ -149,12 +149,15 @@ def _asked(clause: _Clause) -> Reading:
 def _ruled_out(clause: _Clause) -> Reading | None:
     """Read negation and answered questions, which go before everything else."""
     passage, first, last, before, after = clause.passage, clause.first, clause.last, clause.before, clause.after
-    answered = sentences.answer_to(passage, last)
-    if answered is not None:
+    answer = answers.answer_to(passage, last, clause.parts)
+    if answer is not None:
         past = before.cue(Standing.HISTORY, Standing.NEUTRAL) or after.cue(Standing.HISTORY)
+        if answer is Standing.ALTERNATIVE:
+            return Reading(answer, "yes or no")
+        wanted = answer is Standing.REQUEST
         if past is not None:  # "had one before? yes"
-            return Reading(Standing.HISTORY, "yes") if answered else Reading(Standing.NEUTRAL, "no")
-        return Reading(Standing.REQUEST, "yes") if answered else Reading(Standing.NEGATED, "no")
+            return Reading(Standing.HISTORY, "yes") if wanted else Reading(Standing.NEUTRAL, "no")
+        return Reading(answer, "yes" if wanted else "no")
     negated = before.cue(Standing.NEGATED)
     kept = (after.cue(Standing.HISTORY) or "").lower() in cues.KEPT
     if before.cue(Standing.NEUTRAL) is not None or (negated and (kept or before.cue(Standing.HISTORY))):

@@ -200,7 +200,7 @@ UNDOING: Final = _words(
 FORBIDDING: Final = _words("not dont never no nor cannot cant shouldnt mustnt wont neednt incomplete insufficient inadequate")
 #: Words that may stand between the two.
 FORBIDDEN_BETWEEN: Final = _words(
-    "or and to be please ever simply just need perform do scan image complete proceed go run w the a this study exam"
+    "or and to be please ever simply just need perform do scan image complete proceed go run w the a this study exam mri mr"
 )
 
 #: Words that make what is to be done another order, or paperwork first.

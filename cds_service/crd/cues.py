@@ -160,7 +160,8 @@ AFTER: Final = _by_standing(
             per radiology protocol | is being requested | to evaluate | to assess | for evaluation | today | asap |
             to be done | to be performed | to be completed | needs to be | has to be | should be done |
             should be performed | must be | will be performed today | ordered today | to rule out | to r/o | instead |
-            rather than | in lieu of | not mri | as above | solicitada | solicitado | erbeten | gewunscht | erwunscht |
+            rather than | in lieu of | not mri | as above | mandatory | is mandatory | a must | is a must | essential |
+            is essential | solicitada | solicitado | erbeten | gewunscht | erwunscht |
             demandee | souhaitee | richiesta
         """,
         Standing.HISTORY: """

@@ -9,7 +9,7 @@ from . import cue_words, cues
 from .forbidding import is_forbidden
 from .gaps import DASH
 from .phrases import PhraseTable
-from .reach import Part
+from .reading import Part
 from .words import Passage, bare_words
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from . import cue_words
 from .gaps import DASH
+from .reading import Part
 from .words import Passage
 
 _REACH: Final = 6  # words from the forbidding one to the one forbidden
@@ -25,6 +27,26 @@ def is_forbidden(passage: Passage, index: int) -> bool:
         if word in cue_words.FORBIDDING:
             return place == 0 or words[place - 1] not in _REPORTING
         if word not in cue_words.FORBIDDEN_BETWEEN and word not in cue_words.UNDOING:
+            return False
+    return False
+
+
+def is_kept_out(passage: Passage, first: int, parts: Sequence[int]) -> bool:
+    """Tell "do not substitute a SCAN" and "do not replace the X-ray with a SCAN", which forbid the mention at word ``first``.
+
+    Not so "do not substitute an X-ray for the SCAN", "do not substitute the SCAN with an X-ray", "do not replace the SCAN".
+    """
+    words = passage.words
+    by = False
+    for index in range(first - 1, max(-1, first - 1 - _REACH), -1):
+        word = words[index]
+        if passage.breaks[index + 1] >= DASH or word == "for":
+            return False
+        if word.startswith(("substitut", "replac")):
+            put = by or (word.startswith("substitut") and "with" not in words[first : passage.sentence(first)[1] + 1])
+            return put and is_forbidden(passage, index)
+        by = by or word in ("with", "by")
+        if parts[index] == Part.CONTENT and word not in cue_words.BINDING and word not in cue_words.PLAIN and not by:
             return False
     return False
 

@@ -9,8 +9,7 @@ from .asking_words import CARRIERS
 from .boxes import BOXES, TICKED, UNTICKED
 from .cues import Standing
 from .gaps import COMMA, DASH
-from .reach import Part
-from .reading import Reading
+from .reading import Part, Reading
 from .words import Passage
 
 #: Small words between a box and what it ticks.

@@ -52,7 +52,7 @@ def weigh(gap: str, words: Sequence[str], breaks: Sequence[int], index: int, low
         if gap[0] == "-" and lower and not gap[1:].strip():
             return LIGHT  # a word parted at the end of a line
         return COMMA if lower and gap.strip() in ("", ",") and not _answers(words, breaks, index - 1) else HARD
-    if ":" in gap:
+    if ":" in gap or " = " in gap:
         return COLON
     if "." in gap:
         return _weigh_stop(gap, words, breaks, index, lower, all_lower)

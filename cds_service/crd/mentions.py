@@ -14,10 +14,10 @@ from typing import Final
 import msgspec
 
 from . import binding, clauses, forms, neighbours
-from .clauses import Part, Reading
 from .cues import Standing
 from .gaps import DASH
 from .order_text import Role, Text
+from .reading import Part, Reading
 from .recognition_table import Abbreviation, Keyword, Other
 from .tagging import Tagged, part_of
 from .vocabulary import CompiledVocabulary, Tag

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from . import asking_words
 from .gaps import COMMA, DASH
-from .reach import Part
+from .reading import Part
 from .words import Passage
 
 

@@ -5,7 +5,6 @@ So in "no relief, SCAN of the arm" the "no" governs the relief, and in "no need 
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -13,18 +12,8 @@ from . import cue_words, cues
 from .cues import Standing
 from .forbidding import forbids, keeps
 from .gaps import COLON, COMMA, DASH, PAREN, QUESTION, SLASH
+from .reading import Part
 from .words import Passage
-
-
-class Part(enum.IntEnum):
-    """What a word is to the clause; the caller's tagging."""
-
-    CONTENT = 0
-    SITE = 1  # goes with a name: a site, a side
-    ATTRIBUTE = 2  # says how: contrast, field strength
-    EXAM = 3  # names another examination or its modality
-    MENTION = 4  # belongs to a mention of the thing itself
-
 
 _REACH: Final = 14  # words that a cue reaches at most
 _UNDONE: Final = (Standing.NEGATED, Standing.PLAN)

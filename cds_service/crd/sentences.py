@@ -1,36 +1,15 @@
-"""What a whole sentence makes of a mention: a question and its answer, a label, a condition, a choice, a date."""
+"""What a whole sentence makes of a mention: a label, a condition, a choice, a question, a date."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-from . import cue_words, cues, forms
+from . import cue_words, cues
 from .cues import Standing
 from .gaps import COLON, COMMA, DASH, QUESTION
-from .reach import Part
-from .reading import Reading
+from .reading import Part, Reading
 from .words import SIGHT, Passage
-
-
-def answer_to(passage: Passage, last: int) -> bool | None:
-    """Return what a question or label ending in the mention is answered with; None where it is none or has no answer."""
-    index = last + 1
-    while index < len(passage.words) and index - last <= 8:
-        if passage.boxed and forms.answers(passage, index):
-            return forms.answered(passage, index)
-        if passage.breaks[index] == DASH and passage.words[index] == "no" and passage.sentence(index)[1] == index:
-            return False
-        if passage.breaks[index] in (QUESTION, COLON):
-            if passage.words[index] in cue_words.NO:
-                return False
-            if passage.words[index] in cue_words.YES:
-                return True
-            return None
-        if passage.breaks[index] > QUESTION:
-            return None
-        index += 1
-    return None
 
 
 def label_of(passage: Passage, first: int, start: int) -> str:

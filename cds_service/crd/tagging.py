@@ -10,7 +10,7 @@ from typing import Final
 
 from .gaps import DASH
 from .order_text import Text
-from .reach import Part
+from .reading import Part
 from .recognition_table import Abbreviation, Keyword, Other, OtherExam, OtherService
 from .spelling import LIMIT, LONGEST
 from .vocabulary import CompiledVocabulary, Tag

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cds_service.crd.asking import Tone, tone
-from cds_service.crd.reach import Part
+from cds_service.crd.reading import Part
 from cds_service.crd.words import Passage
 
 KINDS = {

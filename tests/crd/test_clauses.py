@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cds_service.crd import clauses
-from cds_service.crd.clauses import Part
 from cds_service.crd.cues import Standing
+from cds_service.crd.reading import Part
 from cds_service.crd.words import Passage
 
 KINDS = {
