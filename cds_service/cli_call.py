@@ -16,7 +16,7 @@ from rich.text import Text
 
 from cds_service.cli_output import fail, printable, printable_json, printable_lines, terminal
 from cds_service.crd.errors import CallError
-from cds_service.crd.fhir import as_list, as_object
+from cds_service.crd.fhir_values import as_list, as_object
 from cds_service.outcome_words import written_on_orders
 from cds_service.trying import service_of
 

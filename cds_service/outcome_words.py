@@ -11,7 +11,8 @@ import msgspec
 from cds_service.crd.card_text import dates_text
 from cds_service.crd.coverage_information import EXTENSION_URL, policy_page
 from cds_service.crd.determination import Decision, Determination
-from cds_service.crd.fhir import as_list, as_object, as_text, decode
+from cds_service.crd.fhir import decode
+from cds_service.crd.fhir_values import as_list, as_object, as_text
 from cds_service.crd.membership import CoverageReading
 from cds_service.crd.order_reading import Reading
 from cds_service.crd.order_title import order_title

@@ -16,7 +16,8 @@ from markupsafe import Markup
 from cds_service.card_markdown import render_markdown
 from cds_service.crd.determination import Decision
 from cds_service.crd.errors import CallError, operation_outcome
-from cds_service.crd.fhir import as_list, as_object, decode
+from cds_service.crd.fhir import decode
+from cds_service.crd.fhir_values import as_list, as_object
 from cds_service.crd.hooks import CRD_VERSIONS, HOOKS
 from cds_service.examples import examples_by_hook
 from cds_service.outcome_words import CoverageWhy, Why, Written, coverages_read, why, written_on_orders

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from cds_service.crd.errors import PolicyError, place_and_problem
-from cds_service.crd.fhir import as_list
+from cds_service.crd.fhir_values import as_list
 from cds_service.crd.membership import Membership
 from cds_service.crd.policy import Policy
 from cds_service.crd.recognition import Answer

@@ -18,7 +18,8 @@ from cds_service.crd.cards import Response, render_response
 from cds_service.crd.determination import Decision, decide
 from cds_service.crd.errors import BadRequest, CallError, UnknownService
 from cds_service.crd.explanation import explain
-from cds_service.crd.fhir import as_object, decode
+from cds_service.crd.fhir import decode
+from cds_service.crd.fhir_values import as_object
 from cds_service.crd.hook_request import parse_hook_request
 from cds_service.crd.hooks import HOOKS
 from cds_service.crd.needs import not_allowed, run

@@ -3,8 +3,8 @@
 Nothing in this folder touches Flask, the network, a disk, a clock or a source of random ids; ``today`` and
 ``new_id`` are arguments. A module imports only those above it in this list:
 
-What comes in: ``errors`` . ``remembered`` . ``fhir`` . ``hooks`` . ``request_json`` . ``hook_contexts`` . ``hook_request`` .
-``service_dates``
+What comes in: ``errors`` . ``remembered`` . ``fhir_values`` . ``fhir`` . ``hooks`` . ``request_json`` . ``hook_contexts`` .
+``hook_request`` . ``service_dates``
 
 The policy: ``toml_text`` . ``gaps`` . ``boxes`` . ``words`` . ``phrases`` . ``spelling`` . ``cue_words`` .
 ``recognition_table`` . ``vocabulary`` . ``policy_file`` . ``policy``

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from .coverage_information import EXTENSION_URL, Children
-from .fhir import Resource, as_list, as_object, decode, elements, members, reference_tail
+from .fhir import Resource, decode, elements, members
+from .fhir_values import as_list, as_object, reference_tail
 
 #: What every coverage-assertion-id of ours begins with: by it an earlier answer of ours is told from others'.
 ASSERTION_PREFIX = "BCBSAL-CRD-"

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from .fhir import as_list, as_object, as_text, codings, reference_tail
+from .fhir_values import as_list, as_object, as_text, codings, reference_tail
 
 #: Payors, classes, codings, identifiers and aliases of one Coverage or Organization that are read; real ones have a few of each.
 MOST = 20

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import TooLarge
-from .fhir import Resource, as_object, decode
+from .fhir import Resource, decode
+from .fhir_values import as_object
 from .order_text import MAX_TOTAL
 from .validation import fhir_issues
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from .card_text import dates_text
 from .determination import Decision, Determination
-from .fhir import as_object, decode
+from .fhir import decode
+from .fhir_values import as_object
 from .membership import CoverageReading
 from .order_reading import Reading
 from .order_title import order_title

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 
 from .errors import BadRequest, TooLarge
-from .fhir import Bundle, Resource, as_list, as_object, bundle_resources, decode, open_bundle, reference_tail, resource
+from .fhir import Bundle, Resource, bundle_resources, decode, open_bundle, resource
+from .fhir_values import as_list, as_object, reference_tail
 from .hooks import Hook
 from .request_json import parsed
 

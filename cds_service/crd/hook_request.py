@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from .errors import BadRequest, ConstraintBroken
-from .fhir import Bundle, Resource, as_object, as_text
+from .fhir import Bundle, Resource
+from .fhir_values import as_object, as_text
 from .hook_contexts import NonEmpty, OrderContext, SelectContext, read_context
 from .hooks import CRD_VERSIONS, HOOK_NAMES, CrdVersion, Hook
 from .request_json import parsed

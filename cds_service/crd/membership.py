@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from .coverage_names import Payor, class_names, payors_of, type_texts
-from .fhir import Resource, as_object, decode, reference_tail
+from .fhir import Resource, decode
+from .fhir_values import as_object, reference_tail
 from .payer_names import Names, has_any, is_anothers, is_elsewhere, is_ours, names_a_plan, names_of
 from .policy_file import CoverageNames
 from .remembered import Remembered

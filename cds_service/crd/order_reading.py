@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from .effort import Effort
-from .fhir import DEAD_STATUS, Resource, as_object, decode, is_forbidden, reference_tail, status_of
+from .fhir import Resource, decode
+from .fhir_values import DEAD_STATUS, as_object, is_forbidden, reference_tail, status_of
 from .gathering import Asked
 from .hook_request import HookRequest
 from .policy import Policy

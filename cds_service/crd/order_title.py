@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .fhir import as_list, as_object, as_text, codings
+from .fhir_values import as_list, as_object, as_text, codings
 
 
 def order_title(order: Mapping[str, Any]) -> str:

@@ -41,7 +41,7 @@ from .case import Answer, Case, Evidence, evidence_of, is_triggered
 from .catalogue_names import apart, is_silent, said
 from .collecting import collect
 from .cues import Standing
-from .fhir import DEAD_STATUS, is_forbidden, status_of
+from .fhir_values import DEAD_STATUS, is_forbidden, status_of
 from .mentions import KNOWN_NAMES, Mention
 from .order_text import Code, OrderText, Role, Text
 from .recognition_table import OtherExam

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from .fhir import as_object
+from .fhir_values import as_object
 
 #: Dates that one element may list; further ones are left unread, and that is told.
 MAX_DATES = 100

@@ -11,7 +11,8 @@ import msgspec
 from .annotation import ASSERTION_MARK, ASSERTION_PREFIX, annotate, bears_other, replace_earlier
 from .coverage_information import Children, determined, unmatched, withdrawn
 from .determination import Decision, Determination
-from .fhir import Resource, reference_tail
+from .fhir import Resource
+from .fhir_values import reference_tail
 from .membership import Membership
 from .order_reading import Reading, is_live
 from .policy import Policy

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .fhir import MAX_DEPTH, as_list, as_object, codings, reference_tail
+from .fhir import MAX_DEPTH
+from .fhir_values import as_list, as_object, codings, reference_tail
 
 #: ICD-10-CM Z00.6: examination of a participant in a clinical research programme; some systems send it without the dot.
 _TRIAL_REASONS = ("Z00.6", "Z006")

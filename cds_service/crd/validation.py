@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from .fhir import Resource, as_list, as_object, decode, members
+from .fhir import Resource, decode, members
+from .fhir_values import as_list, as_object
 from .remembered import Remembered
 
 #: How many verdicts are remembered. A digest says nothing of the patient; an entry takes about 200 bytes.

@@ -82,9 +82,9 @@ class LaterWriter:
         self._hurry.set()
         if self._thread is not None:
             self._thread.join()
-        if left := len(self._waiting):  # no thread was to be had
-            self._forget(left)
-            self._on_lost(left)
+        if left := list(self._waiting):  # no thread was to be had
+            self._lose(left, "no thread to write it")
+            self._forget(len(left))
 
     def _run(self) -> None:
         main = threading.main_thread()
@@ -131,15 +131,13 @@ class LaterWriter:
                     self._write_singly(batch)
                 else:
                     reason = str(error) if is_foreseen else type(error).__name__
-                    _log.error("records_delayed", count=len(self._waiting), reason=reason)
                     self.is_failing = True
                     if not is_last:
+                        _log.error("records_delayed", count=len(self._waiting), reason=reason)
                         self._some.set()
                         self._closed.wait(self._age)
                         return
-                    self._forget(len(batch))
-                    self._on_lost(len(batch))
-                    continue
+                    self._lose(batch, reason)
             self._forget(len(batch))
 
     def _write_singly(self, batch: Sequence[CallRecord]) -> None:
@@ -149,8 +147,13 @@ class LaterWriter:
                 self.is_failing = False
             except Exception as error:
                 reason = str(error) if isinstance(error, RecordsUnavailable) else type(error).__name__
+                self._lose([call], reason)
+
+    def _lose(self, calls: Sequence[CallRecord], reason: str) -> None:
+        for call in calls:
+            with suppress(Exception):  # a log that fails must not keep the process from ending
                 _log.error("record_lost", call_id=call.call_id, reason=reason)
-                self._on_lost(1)
+        self._on_lost(len(calls))
 
     def _forget(self, count: int) -> None:
         with self._lock:

@@ -12,20 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds_service.crd.errors import BadRequest, CallError
-from cds_service.crd.fhir import (
-    as_list,
-    as_object,
-    as_text,
-    bundle_resources,
-    codings,
-    decode,
-    elements,
-    members,
-    next_page,
-    open_bundle,
-    reference_tail,
-    resource,
-)
+from cds_service.crd.fhir import bundle_resources, decode, elements, members, next_page, open_bundle, resource
+from cds_service.crd.fhir_values import as_list, as_object, as_text, codings, reference_tail
 
 from .builders import as_resource, bundle, order
 

@@ -598,14 +598,17 @@ def test_calls_that_cannot_be_written_yet_are_kept_and_written_in_order_when_the
     assert sink.lost == 0
 
 
-def test_calls_left_when_the_store_stays_down_are_counted_as_lost() -> None:
-    sink = _Sink()
+def test_calls_left_when_the_store_stays_down_are_counted_and_named_as_lost() -> None:
+    sink, calls = _Sink(), [a_call() for _ in range(5)]
     sink.down = True
-    later = LaterWriter(sink.write, sink.lose, lambda: None, age=0.02, batch=2)
-    for _ in range(5):
-        later.add(a_call())
-    later.close()
+    with structlog.testing.capture_logs() as logs:
+        later = LaterWriter(sink.write, sink.lose, lambda: None, age=0.02, batch=2)
+        for call in calls:
+            later.add(call)
+        later.close()
     assert (sink.lost, len(later)) == (5, 0)
+    lost = [line for line in logs if line["event"] == "record_lost"]
+    assert [(line["call_id"], line["reason"]) for line in lost] == [(call.call_id, "down") for call in calls]
 
 
 def test_an_error_that_nobody_foresaw_ends_neither_the_thread_nor_the_writing() -> None:
