@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from . import answers, cue_words, cues, forms, labels, sentences
+from . import answers, asking_words, cue_words, cues, forms, labels, sentences
 from .cues import Standing
 from .downgrades import downgrades, is_unusable, may_downgrade
 from .gaps import COMMA
 from .reach import Walk, walk_after, walk_before
-from .reading import Reading
+from .reading import Part, Reading
 from .sentences import asks_again
 from .words import Passage
 
@@ -163,7 +163,7 @@ def _ruled_out(clause: _Clause) -> Reading | None:
     if before.cue(Standing.NEUTRAL) is not None or (negated and (kept or before.cue(Standing.HISTORY))):
         return Reading(Standing.NEUTRAL, before.found[-1][1])
     if negated is not None:
-        return Reading(Standing.NEGATED, negated)
+        return Reading(Standing.REQUEST, "here") if _to_be_had_here(clause, negated) else Reading(Standing.NEGATED, negated)
     for standing in (Standing.NEUTRAL, Standing.NEGATED):
         if (cue := after.cue(standing)) is not None and not _done_elsewhere(clause, cue):
             old = before.cue(Standing.HISTORY)  # "the prior one was cancelled"
@@ -180,6 +180,22 @@ def _done_elsewhere(clause: _Clause, cue: str) -> bool:
     return cue.lower() in ("not available", "not offered", "not performed", "not done") and any(
         said[index : index + 2] == ["to", "be"] or word in ("send", "sending", "referring") for index, word in enumerate(said)
     )
+
+
+def _to_be_had_here(clause: _Clause, cue: str) -> bool:
+    """Tell "unable to get a SCAN in town, please do it here" from "unable to get a SCAN"."""
+    words, breaks = clause.passage.words, clause.passage.breaks
+    if cue_words.CANNOT.isdisjoint(cue.lower().replace("'", "").split()):
+        return False
+    command = parted = False
+    for index in range(clause.last + 1, min(len(words), clause.last + 16)):
+        parted = parted or breaks[index] >= COMMA
+        command = command or (parted and words[index] in asking_words.COMMANDS)
+        if clause.parts[index] >= Part.EXAM or words[index] in cue_words.NO or words[index] == "not":
+            return False
+        if words[index] == "here":
+            return command
+    return False
 
 
 def _is_queried(passage: Passage, first: int, last: int) -> bool:

@@ -164,6 +164,8 @@ BRIEF_PAST: Final = _words("had read date images show limited report result resu
 BRIEF_PLANS: Final = _words("next later when once considered discussed")
 BRIEF_CHOICES: Final = _words("possible possibly ok okay maybe")
 
+#: Words by which a thing could not be had.
+CANNOT: Final = _words("cannot cant unable couldnt could")
 #: Words of a condition under which a thing cannot be had.
 UNOBTAINABLE: Final = _words(
     """
