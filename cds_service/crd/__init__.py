@@ -9,9 +9,9 @@ What comes in: ``errors`` . ``remembered`` . ``fhir_values`` . ``fhir`` . ``hook
 The policy: ``toml_text`` . ``gaps`` . ``boxes`` . ``words`` . ``phrases`` . ``spelling`` . ``cue_words`` .
 ``recognition_table`` . ``vocabulary`` . ``policy_file`` . ``policy``
 
-Reading an order: ``cues`` . ``labels`` . ``reading`` . ``forbidding`` . ``reach`` . ``asking_words`` . ``forms`` .
-``answers`` . ``sentences`` . ``downgrades`` . ``clauses`` . ``phrasing`` . ``asking`` . ``order_text`` . ``narrative`` .
-``order_questions`` . ``collecting`` . ``tagging`` . ``neighbours`` . ``binding`` . ``mentions`` . ``labelled`` .
+Reading an order: ``cues`` . ``labels`` . ``reading`` . ``asking_words`` . ``forbidding`` . ``reaching_back`` . ``reach`` .
+``forms`` . ``answers`` . ``sentences`` . ``downgrades`` . ``clauses`` . ``phrasing`` . ``asking`` . ``order_text`` .
+``narrative`` . ``order_questions`` . ``collecting`` . ``tagging`` . ``neighbours`` . ``binding`` . ``mentions`` . ``labelled`` .
 ``order_codes`` . ``service_kind`` . ``case`` . ``weighing`` . ``verdicts`` . ``catalogue_names`` . ``recognition`` .
 ``trial`` . ``order_title`` . ``validation``
 

@@ -130,6 +130,9 @@ CHANGES: Final = _words(
     """
 )
 
+#: Field strengths, as words are cut ("1.5T" is 1 and 5t).
+STRENGTHS: Final = _words("3t 7t 5t")
+
 #: Words of a label that make what follows it history.
 PAST: Final = _words("already comparison earlier outside past previous previously prior priors recent")
 

@@ -12,6 +12,7 @@ from . import cue_words, cues
 from .cues import Standing
 from .forbidding import forbids, keeps
 from .gaps import COLON, COMMA, DASH, PAREN, QUESTION, SLASH
+from .reaching_back import Behind, binds_back, set_apart
 from .reading import Part
 from .words import Passage
 
@@ -155,11 +156,12 @@ def _speaks_of_another(parts: Sequence[int], index: int) -> bool:
 def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
     """Walk right from word ``last`` and take the first cue that reaches back to it."""
     index = last + 1
-    attribute, past = False, ""
+    attribute, comma, past = False, False, ""
     words, breaks = passage.words, passage.breaks
     to_be = not cue_words.ENSURE.isdisjoint(words[max(0, last - 8) : last])
     while index < len(words) and index - last <= _REACH and breaks[index] < QUESTION:
         far = breaks[index] in (COMMA, PAREN, DASH, COLON)
+        comma = comma or far
         word, part = words[index], parts[index]
         if word in cues.AFTER.first_words:
             for length, standing in cues.AFTER.starting(passage, index):
@@ -170,9 +172,9 @@ def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
                 if standing in _UNDONE and keeps(passage, index, end):
                     closes = end + 1 >= len(words) or breaks[end + 1] >= COMMA
                     return Walk(((Standing.REQUEST, phrase),) if closes else ())  # "do not skip", not "do not skip meals"
-                if standing is Standing.REQUEST and (apart := _set_apart(passage, end)) is not None:
+                if standing is Standing.REQUEST and (apart := set_apart(passage, end)) is not None:
                     return Walk((apart,))
-                if _binds_back(passage, _Behind(index, length, to_be, attribute, far), standing, parts):
+                if binds_back(passage, Behind(index, length, to_be, attribute, far, comma), standing, parts):
                     return Walk(((standing, phrase),))
         if index + 2 < len(words) and words[index + 2] == "ago" and words[index + 1] in cue_words.UNITS:
             return Walk(((Standing.HISTORY, passage.quote(index, index + 2)),))
@@ -192,66 +194,3 @@ def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
             past = passage.quote(index, index)
         index += 1
     return Walk(((Standing.HISTORY, past),) if past else ())
-
-
-def _set_apart(passage: Passage, last: int) -> tuple[Standing, str] | None:
-    """Return the cue behind "must be" and the like, word ``last`` its "be", that makes another order of it or cancels it."""
-    if passage.words[last] != "be" or last + 1 >= len(passage.words):
-        return None
-    for length, standing in cues.AFTER.starting(passage, last + 1):
-        elsewhere = standing is Standing.ELSEWHERE and passage.words[last + length] in cue_words.APART
-        if elsewhere or standing is Standing.NEGATED:
-            return standing, passage.quote(last + 1, last + length)
-    return None
-
-
-class _Behind(NamedTuple):
-    """A cue found behind the mention, and what the walk to it crossed."""
-
-    place: int
-    length: int
-    to_be: bool  # "to be", "please": what follows is to do, not done
-    attribute: bool  # contrast and the like
-    far: bool  # a comma, a bracket or a dash right before the cue
-
-
-def _binds_back(passage: Passage, cue: _Behind, standing: Standing, parts: Sequence[int]) -> bool:
-    """Tell whether a cue behind the mention speaks of it."""
-    word = passage.words[cue.place]
-    after = cue.place + cue.length
-    ends = after >= len(passage.words) or passage.breaks[after] >= COMMA
-    if word == "images" and passage.words[after : after + 1] == ["of"] and Part.SITE in parts[after + 1 : after + 4]:
-        return False  # "SCAN images of the left arm" are to be made
-    if standing is Standing.NEGATED and passage.words[after - 1] in ("do", "perform"):
-        return ends or passage.words[after] in ("it", "this", "now", "today")  # not "SCAN, do not perform the X-ray"
-    if word in ("void", "voided", "inactive"):  # "SCAN, void", not "SCAN of the pelvis after void"
-        return ends and cue.far
-    if standing is Standing.HISTORY:
-        return _says_past(passage, cue, ends, parts)
-    if standing in (Standing.DISCRETION, Standing.PLAN) and cue.attribute:
-        return False  # "with contrast as needed": the contrast is left open, not the examination
-    if standing is Standing.DISCRETION and word in cue_words.BRIEF_CHOICES:
-        return ends
-    if standing is Standing.ELSEWHERE and cue.length == 1 and cue.far:
-        return ends or word in ("separately", "scheduled", "booked")
-    if standing is Standing.PLAN and word in cue_words.BRIEF_PLANS:
-        return not cue.far or ends
-    return True
-
-
-def _says_past(passage: Passage, cue: _Behind, ends: bool, parts: Sequence[int]) -> bool:
-    """Tell whether a word of the past or of a result behind the mention is about the mention."""
-    word = passage.words[cue.place]
-    after = cue.place + cue.length
-    follower = "" if after >= len(passage.words) else passage.words[after]
-    if word in cue_words.PARTICIPLES:  # "to be done", "performed at 3T"
-        return not (cue.to_be or (follower in cue_words.MANNER and _attributed(parts, after)))
-    if word in cue_words.RESULTS and cue.length == 1:
-        return ends or follower.isdigit() or follower in cue_words.AFTER_RESULT
-    if word == "before":
-        return ends  # "before surgery" is a time to come
-    return not cue.far or ends or word not in cue_words.BRIEF_PAST
-
-
-def _attributed(parts: Sequence[int], index: int) -> bool:
-    return any(parts[place] == Part.ATTRIBUTE for place in range(index + 1, min(index + 3, len(parts))))

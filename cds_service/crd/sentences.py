@@ -59,7 +59,7 @@ def conditioned(passage: Passage, first: int, last: int, bounds: tuple[int, int]
             if any(word in cue_words.FINDINGS for word in clause) or parts[min(index + 1, end)] == Part.EXAM:
                 return Reading(Standing.PLAN, passage.quote(index, min(end, index + 4)))
             return None
-        if parts[index] in (Part.ATTRIBUTE, Part.EXAM, Part.MENTION):
+        if parts[index] in (Part.ATTRIBUTE, Part.EXAM, Part.MENTION) or words[index] in cue_words.STRENGTHS:
             return None
         if parts[index] == Part.CONTENT and words[index] not in cue_words.AFTER_BINDING:
             return None

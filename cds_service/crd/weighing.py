@@ -18,6 +18,10 @@ _STANDS_FOR: Final = frozenset({Standing.REQUEST, Standing.REPEAT})
 _LEFT_OPEN: Final = frozenset({Standing.DISCRETION, Standing.ALTERNATIVE, Standing.HYPOTHETICAL, Standing.UNCLEAR})
 
 
+#: Beginnings of cues of the past that, behind the name of an order, say what it is for.
+INDICATING: Final = ("concerning", "consistent", "suspicious", "suggestive", "c/w", "evidence")
+
+
 def _standing(case: Case, mention: Mention) -> Standing:
     """Return how a mention stands, given where it stands and what else is ordered."""
     standing = mention.reading.standing
@@ -27,6 +31,8 @@ def _standing(case: Case, mention: Mention) -> Standing:
     if standing is Standing.SUGGESTED:
         plain_exam = case.kind.modality_named and case.kind.unlisted is None and not naming
         return Standing.DISCRETION if plain_exam else Standing.REQUEST
+    if standing is Standing.HISTORY and naming and mention.first == 0 and mention.reading.cue.lower().startswith(INDICATING):
+        return Standing.REQUEST  # an order's name, and what it is for
     if standing is Standing.PLAN and naming and mention.reading.cue.startswith("in "):
         return Standing.REQUEST  # an order for a day to come is an order
     if standing is Standing.PLAN and naming and case.kind.other is None and not _modality_named_apart(case):

@@ -1,0 +1,214 @@
+"""Whether a cue behind a mention speaks of it, or of something else that it names ("SCAN of the leg, refused injections")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from . import asking_words, cue_words, cues
+from .cues import Standing
+from .gaps import COMMA, DASH
+from .reading import Part
+from .words import Passage
+
+
+def set_apart(passage: Passage, last: int) -> tuple[Standing, str] | None:
+    """Return the cue behind "must be" and the like, word ``last`` its "be", that makes another order of it or cancels it."""
+    if passage.words[last] != "be" or last + 1 >= len(passage.words):
+        return None
+    for length, standing in cues.AFTER.starting(passage, last + 1):
+        elsewhere = standing is Standing.ELSEWHERE and passage.words[last + length] in cue_words.APART
+        if elsewhere or standing is Standing.NEGATED:
+            return standing, passage.quote(last + 1, last + length)
+    return None
+
+
+class Behind(NamedTuple):
+    """A cue found behind the mention, and what the walk to it crossed."""
+
+    place: int
+    length: int
+    to_be: bool  # "to be", "please": what follows is to do, not done
+    attribute: bool  # contrast and the like
+    far: bool  # a comma, a bracket or a dash right before the cue
+    comma: bool  # one of them anywhere between the mention and the cue
+
+
+def binds_back(passage: Passage, cue: Behind, standing: Standing, parts: Sequence[int]) -> bool:
+    """Tell whether a cue behind the mention speaks of it."""
+    word = passage.words[cue.place]
+    after = cue.place + cue.length
+    ends = after >= len(passage.words) or passage.breaks[after] >= COMMA
+    if word == "images" and passage.words[after : after + 1] == ["of"] and Part.SITE in parts[after + 1 : after + 4]:
+        return False  # "SCAN images of the left arm" are to be made
+    if standing is Standing.NEGATED and passage.words[after - 1] in ("do", "perform"):
+        return ends or passage.words[after] in ("it", "this", "now", "today")  # not "SCAN, do not perform the X-ray"
+    if word in ("void", "voided", "inactive"):  # "SCAN, void", not "SCAN of the pelvis after void"
+        return ends and cue.far
+    if _is_of_another(passage, cue, standing, parts):
+        return False
+    if standing is Standing.HISTORY:
+        return _says_past(passage, cue, ends, parts)
+    if standing in (Standing.DISCRETION, Standing.PLAN) and cue.attribute:
+        return False  # "with contrast as needed": the contrast is left open, not the examination
+    if standing is Standing.DISCRETION and word in cue_words.BRIEF_CHOICES:
+        return ends
+    if standing is Standing.ELSEWHERE and cue.length == 1 and cue.far:
+        return ends or word in ("separately", "scheduled", "booked")
+    if standing is Standing.PLAN and word in cue_words.BRIEF_PLANS:
+        return not cue.far or ends
+    return True
+
+
+#: Verbs of undoing that, in front of another thing, undo that ("refused injections", "cancel the X-ray").
+_UNDONE: Final = frozenset(
+    """
+    cancel cancelled canceled declined refused denied deferred discontinued removed excluded omitted omit skip tolerated out off
+    """.split()  # noqa: SIM905
+)
+#: Denials that must say what they deny: of the mention only that it is needed, done and the like.
+_DENIALS: Final = frozenset("not is was will are should isnt wasnt arent doesnt shouldnt wont longer".split())  # noqa: SIM905
+_DENIED: Final = cue_words.PARTICIPLES | frozenset(
+    """
+    needed required indicated necessary requested desired wanted ordered covered approved authorized authorised recommended
+    possible feasible performed be being been to included appropriate warranted medically clinically currently yet tolerated
+    safe useful helpful worth part a an the what for at apply applicable reimbursed payable paid offered scheduled going
+    """.split()  # noqa: SIM905
+)
+#: Words of the past that, in front of another thing, are that thing's ("stable weakness", "reported numbness").
+_OTHERS_PAST: Final = cue_words.PARTICIPLES | frozenset(
+    """
+    stable unchanged noted reported documented detected localized failed proven past abnormality abnormalities
+    """.split()  # noqa: SIM905
+)
+#: First words of cues of the past that, behind a comma, say what the order is for ("concerning for", "evidence of").
+_INDICATING: Final = frozenset("concerning consistent suspicious suggestive c evidence with".split())  # noqa: SIM905
+#: What an examination can be said to have had.
+_HAD_BY_IT: Final = (
+    cue_words.FOUND | cue_words.PARTICIPLES | frozenset("motion artifact artifacts been shown revealed".split())  # noqa: SIM905
+)
+_REVIEWS: Final = frozenset({"review", "comparison", "correlation", "reference"})
+_DAYS: Final = frozenset("monday tuesday wednesday thursday friday saturday sunday today tomorrow next later the".split())  # noqa: SIM905
+#: Words behind a cue that begin no object of it: when, where, why, by whom.
+_ADVERBS: Final = (
+    asking_words.TELLING
+    | cue_words.MONTHS
+    | cue_words.AFTER_BINDING
+    | frozenset(
+        """
+        per due because as until till since today tomorrow yesterday now it but so then while after before during again
+        pending secondary without w wo via through about times last this prior by
+        """.split()  # noqa: SIM905
+    )
+) - frozenset({"a", "an", "the", "his", "her", "to"})
+
+
+def _is_of_another(passage: Passage, cue: Behind, standing: Standing, parts: Sequence[int]) -> bool:
+    """Tell whether a cue behind the mention is about something else: what stands right before it, or what follows it."""
+    words = passage.words
+    before, first, last = words[cue.place - 1], words[cue.place], words[cue.place + cue.length - 1]
+    if standing in (Standing.NEGATED, Standing.DISCRETION, Standing.PLAN) and _is_how(words, parts, cue.place - 1):
+        return True  # "SCAN, contrast not needed", "3T preferred"
+    if before in asking_words.PATIENT and first in ("available", "noted", "reported"):
+        return True
+    if before == "order" and first in ("attached", "enclosed", "scanned"):
+        return True
+    after = cue.place + cue.length
+    follower = words[after] if after < len(words) and passage.breaks[after] < DASH else ""
+    behind = _Object(follower, _has_object(passage, after, parts), after)
+    if standing is Standing.NEGATED:
+        return _undoes_another(cue, last, behind, parts)
+    if standing is Standing.HISTORY:
+        return _past_of_another(words, cue, last, behind)
+    if standing is Standing.ELSEWHERE:
+        if first in ("authorization", "approval", "appointment"):
+            return follower.isdigit()
+        return last == "scheduled" and follower == "for" and not _is_day("".join(words[after + 1 : after + 2]))
+    if standing is Standing.PLAN and last == "considered" and cue.comma:
+        return follower == "for" or behind.is_one
+    return standing is Standing.PLAN and last == "planned" and behind.is_one
+
+
+class _Object(NamedTuple):
+    """What follows a cue in its phrase: its first word, "" for none; whether the cue is about it; the place behind the cue."""
+
+    word: str
+    is_one: bool
+    place: int
+
+
+def _undoes_another(cue: Behind, last: str, behind: _Object, parts: Sequence[int]) -> bool:
+    if last == "drop":  # "foot drop", "drop in strength"
+        return bool(behind.word) or (parts[cue.place - 1] == Part.SITE and not cue.far)
+    if last == "withdrawn":
+        return behind.is_one or behind.word == "from"
+    if last in _UNDONE:
+        return behind.is_one or behind.word in ("if", "unless", "off") or (last == "tolerated" and behind.word == "pt")
+    if last in ("by", "to") or (last == "with" and cue.length > 1):  # "replaced by", "changed to"
+        return not any(part == Part.EXAM for part in parts[behind.place : behind.place + 4])
+    if last not in _DENIALS or not behind.word or parts[behind.place] != Part.CONTENT:
+        return False
+    return behind.word not in _DENIED and not behind.word.endswith("ly")
+
+
+def _past_of_another(words: Sequence[str], cue: Behind, last: str, behind: _Object) -> bool:
+    first, follower = words[cue.place], behind.word
+    if cue.comma and (first in _INDICATING or words[cue.place - 1] in ("exam", "examination")):
+        return True  # "SCAN, concerning for a tear", "SCAN, exam shows weakness"
+    if last in ("already", "previously"):
+        return bool(follower) and not follower.isdigit() and follower not in cue_words.PARTICIPLES
+    if last in ("results", "result", "report") or last == "found":
+        return follower == "to"
+    if last == "evaluated":
+        return bool(follower)
+    if last == "available":
+        return follower == "for" and words[behind.place + 1 : behind.place + 2] != [] and words[behind.place + 1] not in _REVIEWS
+    if first == "outside":
+        return behind.is_one and (cue.comma or cue.length > 1)
+    if last == "had":
+        counted = follower.isdigit() and len(follower) < 4
+        return (behind.is_one or counted or follower == "pt") and follower not in _HAD_BY_IT
+    if last in _OTHERS_PAST:
+        found = cue_words.FOUND.isdisjoint(words[behind.place : behind.place + 3])
+        return (behind.is_one and found) or (last == "failed" and follower == "pt")
+    return False
+
+
+def _is_day(word: str) -> bool:
+    return word[:1].isdigit() or word in cue_words.MONTHS or word in _DAYS
+
+
+def _is_how(words: Sequence[str], parts: Sequence[int], index: int) -> bool:
+    """Tell whether word ``index`` says how, on its own: "contrast", not "with contrast"."""
+    if not (parts[index] == Part.ATTRIBUTE or words[index] in cue_words.STRENGTHS):
+        return False
+    return words[index - 1] not in ("with", "w", "without", "wo", "o", "and", "at", "on")
+
+
+def _has_object(passage: Passage, index: int, parts: Sequence[int]) -> bool:
+    """Tell whether what stands at word ``index``, behind a cue, is something that the cue is about: no day, manner or reason."""
+    words, breaks = passage.words, passage.breaks
+    while index < len(words) and parts[index] == Part.SITE and breaks[index] < DASH:
+        index += 1  # "cancelled left leg 4/2"
+    if index >= len(words) or breaks[index] >= DASH or parts[index] == Part.MENTION:
+        return False
+    word = words[index]
+    return not (word[:1].isdigit() or word in _ADVERBS or word.endswith("ly"))
+
+
+def _says_past(passage: Passage, cue: Behind, ends: bool, parts: Sequence[int]) -> bool:
+    """Tell whether a word of the past or of a result behind the mention is about the mention."""
+    word = passage.words[cue.place]
+    after = cue.place + cue.length
+    follower = "" if after >= len(passage.words) else passage.words[after]
+    if word in cue_words.PARTICIPLES:  # "to be done", "performed at 3T"
+        return not (cue.to_be or (follower in cue_words.MANNER and _attributed(parts, after)))
+    if word in cue_words.RESULTS and cue.length == 1:
+        return ends or follower.isdigit() or follower in cue_words.AFTER_RESULT
+    if word == "before":
+        return ends  # "before surgery" is a time to come
+    return not cue.far or ends or word not in cue_words.BRIEF_PAST
+
+
+def _attributed(parts: Sequence[int], index: int) -> bool:
+    return any(parts[place] == Part.ATTRIBUTE for place in range(index + 1, min(index + 3, len(parts))))
