@@ -227,12 +227,24 @@ def _then_commanded(passage: Passage, last: int) -> bool:
     return len(words) == 2 or passage.breaks[index + 2] >= COMMA
 
 
+_ANSWER: Final = frozenset({"a", "answer", "ans"})
+
+
+def _question_asks(passage: Passage, end: int) -> bool:
+    """Tell whether the question that ends before word ``end`` is which examination is wanted ("Protocol? SCAN")."""
+    begin = passage.sentence(end - 1)[0]
+    question = passage.words[begin:end]
+    return not asking_words.EXAM_LABELS.isdisjoint(question) and _ONLY_TOLD.isdisjoint(question)
+
+
 def _label_asks(passage: Passage, start: int) -> bool:
     """Tell whether the label before a bare name lets it be what is asked for; a clause of four words or more is no label."""
     floor = passage.sentence(start)[0]
     colon = next((index for index in range(start, floor, -1) if passage.breaks[index] == COLON), None)
-    if colon is None:
-        return passage.breaks[start] != QUESTION or start == 0
+    if colon is None and (passage.breaks[start] != QUESTION or start == 0):
+        return True
+    if colon is None or (passage.words[colon - 1] in _ANSWER and passage.breaks[colon - 1] == QUESTION):
+        return _question_asks(passage, (start if colon is None else colon - 1))
     begin = colon - 1
     while begin > floor and passage.breaks[begin] < COMMA:
         begin -= 1

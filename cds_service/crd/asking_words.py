@@ -154,6 +154,8 @@ ASKING_LABELS: Final = _words(
     examen diagnosis dx indication reason symptoms visit irb tech add adding important urgent stat attention attn
     """
 )
+#: Words of a question that asks for an examination.
+EXAM_LABELS: Final = _words("exam examination study procedure protocol technique test order ordered requested service mri mr")
 #: Verbs that send whoever wants the thing somewhere else ("for a SCAN order 4417").
 SENDING_ELSEWHERE: Final = _words("order use select choose see call contact")
 #: Verbs that tell who comes for the thing what to do.

@@ -80,7 +80,8 @@ BEFORE: Final = _by_standing(
             already had | already has | from | external | despite | zustand nach | z.n. | antecedente de | antecedentes de |
             previa | precedente | pregressa | esiti di | anamnese de | nach | zuvor | antecedents de | deja eu | vorherige |
             frühere | ancienne | eerdere | vorige | tidigare | tidligere | poprzednia | see | refer to | has had |
-            at time of | time of | against prior
+            at time of | time of | against prior | originally | originally ordered as | initially | initially ordered as |
+            was ordered as | order was for
         """,
         Standing.PLAN: """
             plan | inquired re | inquired regarding | inquiring about | regarding | role of | utility of | benefit of |
@@ -113,7 +114,7 @@ BEFORE: Final = _by_standing(
             second opinion of | second opinion on | over-read of | overread of | reread of | authorization for | auth for |
             prior auth for | precert for | preauthorization for | separate order for | separate | separately ordered |
             already ordered | also ordered | also ordering | have ordered | has ordered | had ordered | sedation for |
-            anesthesia for | premedication for | clearance for | screening for | education on | education about |
+            anesthesia for | same day for | premedication for | clearance for | screening for | education on | education about |
             handout on | handout about | literature on | information on | information about | article on | article about |
             read about | scheduled for | is scheduled for | having | undergoing | going for | upcoming |
             awaiting scheduled | companion to | in conjunction with | appointment for | slot for | same day as | day of |
@@ -136,14 +137,14 @@ AFTER: Final = _by_standing(
             not possible | not performed | not done | not at this time | not tolerated | not to be | not be | is not |
             was not | will not | should not | are not | not offered | unavailable | unnecessary | cancelled | canceled |
             cancel | declined | refused | denied | deferred | contraindicated | no longer needed | no longer |
-            discontinued | d/c'd | dc'd | withdrawn | removed | on hold | excluded | omitted | not included | isn't needed |
-            nicht erforderlich | ist nicht | wird nicht | nicht erwunscht | nicht gewunscht | no es necesaria | non e |
-            n'est pas | nao e | non serve | no necesaria | not today | cannot be | can't be | not warranted |
-            not appropriate | not what | was ordered in error | ordered in error | in error | by mistake | not intended |
-            replaced by | replaced with | omit | omitted | skip | leave out | leave off | do not add | do not include |
-            nicht notig | non necessaria | no requerida | pas necessaire | nao necessaria | non richiesta | no procede |
-            drop | not feasible | void | voided | inactive | not scheduled | won't be | do not perform | do not do |
-            don't perform | don't do
+            discontinued | d/c'd | dc'd | withdrawn | removed | on hold | excluded | omitted | not included |
+            isn't needed | nicht erforderlich | ist nicht | wird nicht | nicht erwunscht | nicht gewunscht |
+            no es necesaria | non e | n'est pas | nao e | non serve | no necesaria | not today | cannot be | can't be |
+            not warranted | not appropriate | not what | was ordered in error | ordered in error | in error | by mistake |
+            not intended | replaced by | replaced with | changed to | switched to | converted to | omit | omitted | skip |
+            leave out | leave off | do not add | do not include | nicht notig | non necessaria | no requerida |
+            pas necessaire | nao necessaria | non richiesta | no procede | drop | not feasible | void | voided |
+            inactive | not scheduled | won't be | do not perform | do not do | don't perform | don't do
         """,
         Standing.NEUTRAL: """
             not yet done | not yet performed | not previously done | never done | never performed |
@@ -229,12 +230,13 @@ HAD: Final = _marks(
 #: What looks like a cue before the mention and is none.
 NO_CUE: Final = _marks(
     """
-    not only | not just | no doubt | with and without | w and wo | whether or not | cannot exclude | do not delay |
-    no delay | why not | do not substitute | don't substitute | not to substitute | do not replace | don't replace |
-    do not change | no change to | do not hesitate to | year old | yr old | years old | yo | y/o | per protocol |
-    on protocol | surgical planning | operative planning | preop planning | preoperative planning | not diagnostic |
-    not sufficient | if not | not mri but | no contrast | w/o contrast | without contrast | wo contrast
-    """
+    replace with | replaced with | replacing with | replace by | not only | not just | no doubt | with and without |
+    w and wo | whether or not | cannot exclude | do not delay | no delay | why not | do not substitute |
+    don't substitute | not to substitute | do not replace | don't replace | do not change | no change to |
+    do not hesitate to | year old | yr old | years old | yo | y/o | per protocol | on protocol | surgical planning |
+    operative planning | preop planning | preoperative planning | not diagnostic | not sufficient | if not | not mri but |
+    no contrast | w/o contrast | without contrast | wo contrast
+"""
 )
 
 #: Words that leave the sentence to somebody's choice.

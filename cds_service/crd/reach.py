@@ -125,6 +125,10 @@ def _reaches(passage: Passage, beyond: int, way: _Way, standing: Standing, phras
     return not (participle and _speaks_of_another(parts, beyond))
 
 
+def _of_date(word: str) -> bool:
+    return word.isdigit() or word in cue_words.MONTHS
+
+
 def _lacks_no_more(passage: Passage, index: int) -> bool:
     """Tell "X-ray w/o + SCAN", where the contrast went unsaid, at the last word of its "w/o"."""
     if passage.words[index] not in ("o", "wo", "without"):
@@ -156,17 +160,19 @@ def _speaks_of_another(parts: Sequence[int], index: int) -> bool:
 def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
     """Walk right from word ``last`` and take the first cue that reaches back to it."""
     index = last + 1
-    attribute, comma, past = False, False, ""
+    attribute, comma, dated, past = False, False, False, ""
     words, breaks = passage.words, passage.breaks
     to_be = not cue_words.ENSURE.isdisjoint(words[max(0, last - 8) : last])
     while index < len(words) and index - last <= _REACH and breaks[index] < QUESTION:
         far = breaks[index] in (COMMA, PAREN, DASH, COLON)
-        comma = comma or far
+        comma, dated = comma or far, dated or _of_date(words[index])
         word, part = words[index], parts[index]
         if word in cues.AFTER.first_words:
             for length, standing in cues.AFTER.starting(passage, index):
                 phrase = passage.quote(index, index + length - 1)
                 end = index + length - 1
+                if dated and standing not in (Standing.NEGATED, Standing.HISTORY):
+                    return Walk(())  # "SCAN 6/12 at 8, please be on time"
                 if standing in _UNDONE and forbids(passage, index, end):
                     return Walk(((Standing.REQUEST, phrase),))  # "... should not be delayed"
                 if standing in _UNDONE and keeps(passage, index, end):
@@ -185,7 +191,7 @@ def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
         elif (
             part == Part.EXAM
             or (part == Part.MENTION and breaks[index] != PAREN)
-            or (part == Part.CONTENT and word not in cue_words.AFTER_BINDING)
+            or (part == Part.CONTENT and word not in cue_words.AFTER_BINDING and not _of_date(word))
         ):
             break
         if word in cue_words.TO_BE:

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from . import asking, clauses
+from . import asking, clauses, phrasing
 from .asking import Tone
 from .case import Answer, Case, evidence_of
 from .cues import Standing
@@ -37,9 +37,19 @@ def _standing(case: Case, mention: Mention) -> Standing:
         return Standing.REQUEST  # an order for a day to come is an order
     if standing is Standing.PLAN and naming and case.kind.other is None and not _modality_named_apart(case):
         return Standing.DISCRETION
+    if naming and standing is Standing.REQUEST and _sent_elsewhere(mention):
+        return Standing.TOLD
     if not naming and (standing is Standing.REQUEST or (standing is Standing.REPEAT and mention.reading.cue)):
         return _put_like_a_request(case, mention)
     return standing
+
+
+def _sent_elsewhere(mention: Mention) -> bool:
+    """Tell "for a SCAN use order 4417" within an order's name: who wants one is to place another order."""
+    passage = mention.passage
+    start, _ = phrasing.phrase(passage, mention.first, mention.last)
+    behind = passage.words[mention.last + 1 : mention.bounds[1] + 1]
+    return phrasing.points_elsewhere(passage.words[start : mention.first], behind) and phrasing.names_another(behind)
 
 
 def _put_like_a_request(case: Case, mention: Mention) -> Standing:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
-from . import boxes
+from . import answer_pairs, boxes
 from .gaps import HARD, LIGHT, QUESTION, has_no_capitals, weigh
 
 #: Words to either side beyond which no sentence is followed, so that a text without stops costs no more than another.
@@ -125,6 +125,7 @@ class Passage:
             self.breaks[0] = HARD
         if "~=~" in folded:
             self._name_signs(gaps)
+        answer_pairs.part(self.words, self.breaks)
         self.boxed = boxes.may_hold(folded) and self._name_boxes()
         self.spans = self.places if origins is None else [_span(place, origins) for place in self.places]
 
