@@ -6,7 +6,7 @@ words (``tagging`` finds them, ``neighbours`` says which count). ``clauses`` rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Final
@@ -16,9 +16,9 @@ import msgspec
 from . import binding, clauses, forms, neighbours
 from .cues import Standing
 from .gaps import DASH
-from .order_text import Role, Text
+from .order_text import NAMING, Role, Text
 from .reading import Part, Reading
-from .recognition_table import Abbreviation, Keyword, Other
+from .recognition_table import Abbreviation, Keyword, Other, OtherService
 from .tagging import Tagged, part_of
 from .vocabulary import CompiledVocabulary, Tag
 from .words import Passage
@@ -61,7 +61,8 @@ class Scanned(msgspec.Struct, frozen=True):
 
     ``seen``: the tags of all words together.
     ``turned`` quotes the words that look like the procedure and mean something else, each with the rule that says so.
-    ``dismissed`` are the places of words of the modality beside a mention that are over or ruled out, and of what is not ticked.
+    ``dismissed`` are the places of words of the modality beside a mention, and in a name of services before it, that are over or
+    ruled out, and of what is not ticked.
     """
 
     text: Text
@@ -114,6 +115,19 @@ def _spans(tagged: Tagged) -> Iterator[tuple[int, int, bool, Abbreviation | Keyw
             tagged.turned.append((tagged.passage.quote(max(0, first - 2), min(last + 2, len(tagged.tags) - 1)), "N2"))
 
 
+_OVER: Final = frozenset({Standing.HISTORY, Standing.DATED, Standing.NEGATED, Standing.NEUTRAL, Standing.PLAN})
+
+
+def _aside(tagged: Tagged, mentions: Sequence[Mention], parts: Sequence[Part]) -> list[int]:
+    """Return the places of services that an order's name speaks of before it names the mention ("EMG abnormal - SCAN")."""
+    asked = next((mention.first for mention in mentions if mention.reading.standing is Standing.REQUEST), 0)
+    starts = [index for index in range(1, asked + 1) if tagged.passage.breaks[index] >= DASH]
+    if not starts:
+        return []
+    before = [index for index, entry in tagged.others if index < starts[-1] and isinstance(entry, OtherService)]
+    return [index for index in before if clauses.read(tagged.passage, index, index, parts).standing in _OVER]
+
+
 def _scanned(tagged: Tagged) -> Scanned:
     spans = list(islice(_spans(tagged), MAX_MENTIONS))
     parts = [part_of(tags) for tags in tagged.tags]
@@ -135,6 +149,8 @@ def _scanned(tagged: Tagged) -> Scanned:
         if bound.shared is not None and reading.standing is Standing.REQUEST:
             reading = bound.shared
         found.append(Mention(tagged.text, tagged.passage, first, last, bounds, entry, foreign, bound.here, reading))
+    if tagged.others and tagged.text.role in NAMING:
+        dismissed += _aside(tagged, found, parts)
     return Scanned(
         tagged.text,
         tagged.passage,

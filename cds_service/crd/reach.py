@@ -46,6 +46,7 @@ def walk_before(passage: Passage, first: int, parts: Sequence[int]) -> Walk:
             if strong == COLON or (strong != DASH and found):
                 break
             way.comma = True
+            way.commas += strong in (COMMA, DASH)
         way.listed = way.listed or strong == SLASH
         if passage.words[index] in _ENDS:
             if cues.NO_CUE.ending(passage, index):
@@ -82,12 +83,13 @@ def walk_before(passage: Passage, first: int, parts: Sequence[int]) -> Walk:
 class _Way:
     """What a walk to the left has crossed, and so what it may still cross."""
 
-    __slots__ = ("bound", "comma", "listed", "verb")
+    __slots__ = ("bound", "comma", "commas", "listed", "verb")
 
     def __init__(self) -> None:
         self.listed = False  # "and", "or", a slash: what follows is one of several
         self.verb = False  # a verb of ordering
-        self.comma = False
+        self.comma = False  # a comma, a bracket or a dash
+        self.commas = 0  # those of them that are no brackets
         self.bound = False  # "for"
 
     def crosses(self, passage: Passage, index: int, parts: Sequence[int]) -> bool:
@@ -119,7 +121,7 @@ def _reaches(passage: Passage, beyond: int, way: _Way, standing: Standing, phras
     """Tell whether a cue reaches the mention over what was crossed. ``beyond``: the word before the cue."""
     if way.bound and phrase.lower() in cue_words.LOOSE:
         return False
-    if way.comma and not _crosses_comma(standing, had, way.listed):
+    if way.comma and not _crosses_comma(standing, had, way):
         return False
     participle = standing is Standing.NEGATED and passage.words[beyond + 1].endswith("ed")
     return not (participle and _speaks_of_another(parts, beyond))
@@ -145,11 +147,11 @@ def _prefers_to(passage: Passage, index: int, parts: Sequence[int]) -> bool:
     return any(word.startswith("prefer") for word in words[max(0, index - 5) : index])
 
 
-def _crosses_comma(standing: Standing, had: bool, listed: bool) -> bool:
-    """Tell whether a cue reaches across a comma: a list goes on ("had EMG, MRI, MR ..."), a new clause does not."""
+def _crosses_comma(standing: Standing, had: bool, way: _Way) -> bool:
+    """Tell whether a cue reaches across a comma: a list goes on ("had EMG, MRI, SCAN"), a new one does not ("had PT, SCAN")."""
     if had:
-        return True
-    return listed and standing in (Standing.NEGATED, Standing.HISTORY, Standing.ELSEWHERE, Standing.NEUTRAL)
+        return way.listed or way.commas != 1
+    return way.listed and standing in (Standing.NEGATED, Standing.HISTORY, Standing.ELSEWHERE, Standing.NEUTRAL)
 
 
 def _speaks_of_another(parts: Sequence[int], index: int) -> bool:

@@ -42,6 +42,8 @@ def conditioned(passage: Passage, first: int, last: int, bounds: tuple[int, int]
         supposed = words[index] == "should" and index == start and parts[index + 1] == Part.EXAM  # "should the X-ray be normal"
         reflexive = words[index] in ("si", "se") and words[index + 1] in cue_words.REFLEXIVE  # "si richiede uno SCAN"
         if (words[index] in cue_words.OPENS and not reflexive) or supposed:
+            if _closes_its_phrase(passage, index, first, start):
+                break  # "contrast if needed, SCAN"
             if index > start and words[index - 1] in cue_words.DOUBT:
                 return Reading(Standing.DISCRETION, passage.quote(index - 1, index))
             clause = words[index : last + 6] if not _parted(passage, index, first) else words[index:first]
@@ -66,6 +68,20 @@ def conditioned(passage: Passage, first: int, last: int, bounds: tuple[int, int]
     return None
 
 
+def _closes_its_phrase(passage: Passage, index: int, first: int, start: int) -> bool:
+    """Tell whether the condition at word ``index`` belongs to what stands before it, in a phrase that ends before the mention."""
+    breaks = passage.breaks
+    if (
+        index == start
+        or breaks[index] >= DASH
+        or passage.words[index] == "permitting"
+        or passage.words[index - 1] in _BEFORE_CONDITION
+    ):
+        return False
+    return any(breaks[place] >= DASH for place in range(index + 1, first + 1))
+
+
+_BEFORE_CONDITION: Final = cue_words.DOUBT | frozenset("and but or then so only please also even add order".split())  # noqa: SIM905
 _OPENS_BEHIND: Final = cue_words.OPENS - {"unless", "when"}
 
 
