@@ -20,7 +20,7 @@ from typing import Final
 
 from . import asking_words, cue_words, phrasing
 from .forbidding import is_forbidden, is_kept_out
-from .gaps import COLON, COMMA, DASH, QUESTION
+from .gaps import COLON, COMMA, DASH
 from .reading import Part
 from .words import Passage
 
@@ -57,9 +57,9 @@ def tone(passage: Passage, first: int, last: int, parts: Sequence[int], *, cued:
     if _forbids_undoing(passage, start, first, parts):
         return Tone.ASKING
     lead = _lead(passage, start, first, parts)
-    if lead is _Lead.WISH and not (_NO_REPORT.isdisjoint(words[start:first]) and "comparison" not in around):
+    if lead is _Lead.WISH and not (asking_words.NO_REPORT.isdisjoint(words[start:first]) and "comparison" not in around):
         lead = _Lead.PROSE
-    if lead is _Lead.NOTHING and not labelled and not _label_asks(passage, start):
+    if lead is _Lead.NOTHING and not labelled and not phrasing.label_asks(passage, start):
         lead = _Lead.PROSE
     if lead is not _Lead.PROSE and not _states(passage, last, end, parts, lead):
         return Tone.ASKING
@@ -71,7 +71,7 @@ def tone(passage: Passage, first: int, last: int, parts: Sequence[int], *, cued:
         close = labels[1] - 1  # what further labels of a form say is not said of this
     said = words[opening:first] + words[last + 1 : close + 1]
     offered = listed and any(phrasing.is_ours(words, start, index) for index in range(start, first))
-    return Tone.TELLING if offered or not _ONLY_TOLD.isdisjoint(said) else Tone.UNCLEAR
+    return Tone.TELLING if offered or not asking_words.ONLY_TOLD.isdisjoint(said) else Tone.UNCLEAR
 
 
 def _aside(passage: Passage, start: int, parts: Sequence[int]) -> bool:
@@ -109,10 +109,6 @@ class _Lead(enum.Enum):
     COMMAND = 1
     WISH = 2  # somebody asks: counts unless reported
     PROSE = 3
-
-
-_NO_REPORT: Final = asking_words.TELLING | asking_words.REFUSING
-_ONLY_TOLD: Final = _NO_REPORT | asking_words.BYGONE | asking_words.PUT_OFF
 
 
 def _lead(passage: Passage, start: int, first: int, parts: Sequence[int]) -> _Lead:
@@ -225,32 +221,3 @@ def _then_commanded(passage: Passage, last: int) -> bool:
     if len(words) < 2 or words[0] not in asking_words.COURTESIES or words[1] not in asking_words.COMMANDS:
         return False
     return len(words) == 2 or passage.breaks[index + 2] >= COMMA
-
-
-_ANSWER: Final = frozenset({"a", "answer", "ans"})
-
-
-def _question_asks(passage: Passage, end: int) -> bool:
-    """Tell whether the question that ends before word ``end`` is which examination is wanted ("Protocol? SCAN")."""
-    begin = passage.sentence(end - 1)[0]
-    question = passage.words[begin:end]
-    return not asking_words.EXAM_LABELS.isdisjoint(question) and _ONLY_TOLD.isdisjoint(question)
-
-
-def _label_asks(passage: Passage, start: int) -> bool:
-    """Tell whether the label before a bare name lets it be what is asked for; a clause of four words or more is no label."""
-    floor = passage.sentence(start)[0]
-    colon = next((index for index in range(start, floor, -1) if passage.breaks[index] == COLON), None)
-    if colon is None and (passage.breaks[start] != QUESTION or start == 0):
-        return True
-    if colon is None or (passage.words[colon - 1] in _ANSWER and passage.breaks[colon - 1] == QUESTION):
-        return _question_asks(passage, (start if colon is None else colon - 1))
-    begin = colon - 1
-    while begin > floor and passage.breaks[begin] < COMMA:
-        begin -= 1
-    label = passage.words[begin:colon]
-    if label[-1] in cue_words.RESULTS:  # "X-ray negative: SCAN"
-        return True
-    if len(label) > 3 or any(word.isdigit() for word in label):
-        return _ONLY_TOLD.isdisjoint(label)
-    return not asking_words.ASKING_LABELS.isdisjoint(label)

@@ -164,3 +164,6 @@ COMING: Final = _words("allow arrive come expect bring wear")
 DOING: Final = _words("perform do run provide offer schedule")
 #: Words before that "we" that ask all the same ("can we do a SCAN").
 ASKING_US: Final = _words("can could should may shall must please that if")
+
+NO_REPORT: Final = TELLING | REFUSING
+ONLY_TOLD: Final = NO_REPORT | BYGONE | PUT_OFF

@@ -1,11 +1,12 @@
-"""The phrase in which a note names a thing, and the list or the direction it may stand in."""
+"""The phrase in which a note names a thing, and the list, the direction or the label it may stand in."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from . import asking_words
-from .gaps import COMMA, DASH
+from . import asking_words, cue_words
+from .gaps import COLON, COMMA, DASH, QUESTION
 from .reading import Part
 from .words import Passage
 
@@ -72,3 +73,32 @@ def is_ours(words: Sequence[str], start: int, index: int) -> bool:
     if words[index] not in asking_words.DOING or index <= start or words[index - 1] != "we":
         return False
     return index - 1 == start or words[index - 2] not in asking_words.ASKING_US
+
+
+_ANSWER: Final = frozenset({"a", "answer", "ans"})
+
+
+def _question_asks(passage: Passage, end: int) -> bool:
+    """Tell whether the question that ends before word ``end`` is which examination is wanted ("Protocol? SCAN")."""
+    begin = passage.sentence(end - 1)[0]
+    question = passage.words[begin:end]
+    return not asking_words.EXAM_LABELS.isdisjoint(question) and asking_words.ONLY_TOLD.isdisjoint(question)
+
+
+def label_asks(passage: Passage, start: int) -> bool:
+    """Tell whether the label before a bare name lets it be what is asked for; a clause of four words or more is no label."""
+    floor = passage.sentence(start)[0]
+    colon = next((index for index in range(start, floor, -1) if passage.breaks[index] == COLON), None)
+    if colon is None and (passage.breaks[start] != QUESTION or start == 0):
+        return True
+    if colon is None or (passage.words[colon - 1] in _ANSWER and passage.breaks[colon - 1] == QUESTION):
+        return _question_asks(passage, (start if colon is None else colon - 1))
+    begin = colon - 1
+    while begin > floor and passage.breaks[begin] < COMMA:
+        begin -= 1
+    label = passage.words[begin:colon]
+    if label[-1] in cue_words.RESULTS:  # "X-ray negative: SCAN"
+        return True
+    if len(label) > 3 or any(word.isdigit() for word in label):
+        return asking_words.ONLY_TOLD.isdisjoint(label)
+    return not asking_words.ASKING_LABELS.isdisjoint(label)
