@@ -6,7 +6,7 @@ Nothing in this folder touches Flask, the network, a disk, a clock or a source o
 What comes in: ``errors`` . ``remembered`` . ``fhir_values`` . ``fhir`` . ``hooks`` . ``request_json`` . ``hook_contexts`` .
 ``hook_request`` . ``service_dates``
 
-The policy: ``toml_text`` . ``gaps`` . ``boxes`` . ``answer_pairs`` . ``words`` . ``phrases`` . ``spelling`` . ``cue_words`` .
+The policy: ``toml_text`` . ``cue_words`` . ``gaps`` . ``boxes`` . ``answer_pairs`` . ``words`` . ``phrases`` . ``spelling`` .
 ``recognition_table`` . ``vocabulary`` . ``policy_file`` . ``policy``
 
 Reading an order: ``cues`` . ``labels`` . ``reading`` . ``asking_words`` . ``forbidding`` . ``reaching_back`` . ``reach`` .

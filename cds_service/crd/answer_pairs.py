@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final
 
+from .cue_words import SCREENED
 from .gaps import COLON, COMMA, DASH, HARD
 
 _YES: Final = frozenset({"yes", "y"})
@@ -30,7 +31,15 @@ def part(words: list[str], breaks: list[int]) -> None:
                 breaks[index] = COLON
                 if index + 1 < ends[number]:
                     breaks[index + 1] = HARD
+    _part_screening(words, breaks)
     _join_cells(words, breaks)
+
+
+def _part_screening(words: list[str], breaks: list[int]) -> None:
+    """Part "ALLERGIES: NO SCAN OF THE ARM" behind its answer."""
+    for index in range(1, len(words) - 1):
+        if words[index] in _WORDS and breaks[index] == COLON and words[index - 1] in SCREENED and breaks[index + 1] < COMMA:
+            breaks[index + 1] = HARD
 
 
 def _answers(words: list[str], breaks: list[int], start: int, end: int) -> list[int]:

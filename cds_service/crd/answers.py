@@ -43,7 +43,8 @@ def answer_to(passage: Passage, last: int, parts: Sequence[int]) -> Standing | N
             offered = _offered(passage, index)
             if offered:
                 return _chosen(passage, index + offered)
-            if breaks[index] in (QUESTION, COLON) or _stands_alone(passage, index, last):
+            closes = breaks[index] in (QUESTION, COLON) and not _begins_more(passage, index, parts)
+            if closes or _stands_alone(passage, index, last):
                 return _standing(words[index] in cue_words.YES)
         if breaks[index] >= COLON or parts[index] == Part.ATTRIBUTE:
             return None
@@ -52,6 +53,15 @@ def answer_to(passage: Passage, last: int, parts: Sequence[int]) -> Standing | N
             return None
         index += 1
     return None
+
+
+def _begins_more(passage: Passage, index: int, parts: Sequence[int]) -> bool:
+    """Tell "SCAN: no contrast" and "SCAN: no. 1 priority" at their "no"."""
+    behind = index + 1
+    if passage.words[index] != "no" or behind == len(passage.words) or passage.breaks[behind] >= DASH:
+        return False
+    word = passage.words[behind]
+    return parts[behind] == Part.ATTRIBUTE or word.isdigit() or word in cue_words.SCREENED
 
 
 def _standing(answer: bool | None) -> Standing | None:

@@ -42,6 +42,8 @@ def tone(passage: Passage, first: int, last: int, parts: Sequence[int], *, cued:
     words = passage.words
     start, end = phrasing.phrase(passage, first, last)
     around = words[start:first] + words[last + 1 : end + 1]
+    if last < end and words[last + 1] in asking_words.PLACES:
+        return Tone.TELLING  # "referred by the SCAN clinic"
     if _aside(passage, start, parts):
         return Tone.UNCLEAR
     if phrasing.points_elsewhere(words[start:first], words[last + 1 : end + 1]):
@@ -63,7 +65,7 @@ def tone(passage: Passage, first: int, last: int, parts: Sequence[int], *, cued:
         lead = _Lead.PROSE
     if lead is not _Lead.PROSE and not _states(passage, last, end, parts, lead):
         return Tone.ASKING
-    if _then_commanded(passage, last):
+    if then_commanded(passage, last):
         return Tone.ASKING
     opening, close = passage.sentence(first)
     labels = [index for index in range(end + 1, close + 1) if passage.breaks[index] == COLON]
@@ -136,6 +138,8 @@ def _lead(passage: Passage, start: int, first: int, parts: Sequence[int]) -> _Le
         if word in asking_words.COMMANDS:
             opens = index == start or before in asking_words.BEFORE_COMMAND
             return _Lead.COMMAND if opens or word in asking_words.COURTESIES else _Lead.WISH
+        if word == "doing" and before == "is":
+            return _Lead.PROSE  # "the other hospital is doing the SCAN"
         if word in asking_words.WISHES or (word == "have" and before in ("to", "must")):
             theirs = word in asking_words.LIKINGS and not asking_words.PATIENT.isdisjoint(
                 words[start:index]
@@ -214,10 +218,10 @@ def _binds(passage: Passage, index: int, parts: Sequence[int]) -> bool:
     )
 
 
-def _then_commanded(passage: Passage, last: int) -> bool:
-    """Tell whether the next sentence orders what was spoken of ("...; please perform.")."""
+def then_commanded(passage: Passage, last: int) -> bool:
+    """Tell whether the next sentence, or one after "I agree", orders what was spoken of ("...; please perform.")."""
     index = passage.sentence(last)[1] + 1
     words = passage.words[index : index + 3]
     if len(words) < 2 or words[0] not in asking_words.COURTESIES or words[1] not in asking_words.COMMANDS:
         return False
-    return len(words) == 2 or passage.breaks[index + 2] >= COMMA
+    return len(words) == 2 or passage.breaks[index + 2] >= COMMA or words[2] in asking_words.COMMANDED_HOW

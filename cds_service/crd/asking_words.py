@@ -19,7 +19,7 @@ COMMANDS: Final = _words(
     """
     please pls plz kindly bitte favor svp do perform run get obtain add include make give acquire schedule book protocol order
     request proceed repeat redo switch upgrade convert change combine supplement need needs require ensure want anadir agregar
-    incluir realizar hacer solicitar ajouter inclure faire realiser durchfuhren erganzen solicito
+    replace incluir realizar hacer solicitar ajouter inclure faire realiser durchfuhren erganzen solicito
     """
 )
 COURTESIES: Final = _words("please pls plz kindly bitte favor svp")
@@ -149,11 +149,16 @@ SHORTENED: Final = _words("prev poss no dr drs vs st")
 ASKING_LABELS: Final = _words(
     """
     protocol exam examination study procedure test order ordered request requested requesting requests technique sequence
-    sequences type service modality plan today rx comment comments note notes instructions instruction special detail details
-    please do perform radiology rads mri mr need needs want protokoll protocolo protocole anforderung untersuchung estudio
-    examen diagnosis dx indication reason symptoms visit irb tech add adding important urgent stat attention attn
+    sequences type service modality plan today rx comment comments note notes instructions instruction special detail
+    details please do perform radiology rads mri mr need needs want correct correction protokoll protocolo protocole
+    anforderung untersuchung estudio examen diagnosis dx indication reason symptoms visit irb tech add adding important
+    urgent stat attention attn
     """
 )
+#: Words that make of a mention the name of a place or of people.
+PLACES: Final = _words("program programme clinic center centre team group lab laboratory department registry trial coordinator")
+#: Words behind such a command that name nothing else to do.
+COMMANDED_HOW: Final = _words("as this it that at asap today now per accordingly")
 #: Words of a question that asks for an examination.
 EXAM_LABELS: Final = _words("exam examination study procedure protocol technique test order ordered requested service mri mr")
 #: Verbs that send whoever wants the thing somewhere else ("for a SCAN order 4417").

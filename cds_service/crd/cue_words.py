@@ -64,7 +64,7 @@ RESULTS: Final = _words(
 PARTICIPLES: Final = _words("attached available completed done evaluated identified obtained performed read reviewed scanned")
 
 #: Words that make what follows a thing to do.
-ENSURE: Final = _words("ensure must needs please pls should sure like need want wants")
+ENSURE: Final = _words("ensure get must needs please pls should sure like need want wants")
 
 TO_BE: Final = _words("be can get must need needs please should to will")
 
@@ -130,6 +130,14 @@ CHANGES: Final = _words(
     """
 )
 
+#: What patients are asked about before a scan, and what comes with one.
+SCREENED: Final = _words(
+    """
+    allergies allergy pregnant pregnancy pacemaker pacer implant implants metal hardware claustrophobia claustrophobic sedation
+    anesthesia contrast gad gadolinium diabetic diabetes anticoagulated anticoagulation isolation oxygen latex clips aneurysm
+    stent stents dialysis premed premedication interpreter iv
+    """
+)
 #: Field strengths, as words are cut ("1.5T" is 1 and 5t).
 STRENGTHS: Final = _words("3t 7t 5t")
 
@@ -205,7 +213,10 @@ UNDOING: Final = _words(
 FORBIDDING: Final = _words("not dont never no nor cannot cant shouldnt mustnt wont neednt incomplete insufficient inadequate")
 #: Words that may stand between the two.
 FORBIDDEN_BETWEEN: Final = _words(
-    "or and to be please ever simply just need perform do scan image complete proceed go run w the a this study exam mri mr"
+    """
+    or and to be please ever simply just need perform do scan image complete proceed go run w the a an this study exam mri mr
+    operate plan surgery surgical treat decide schedule
+    """
 )
 
 #: Words that make what is to be done another order, or paperwork first.

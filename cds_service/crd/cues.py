@@ -110,15 +110,18 @@ BEFORE: Final = _by_standing(
         Standing.ELSEWHERE: """
             also has | has also | also getting | is getting | also having | will also have | also scheduled | images of |
             images from | image of | cd of | cd with | disc of | disc with | disk of | reports of | report from |
-            records of | records from | copy of | copies of | import | upload | retrieve | release of | interpretation of |
-            second opinion of | second opinion on | over-read of | overread of | reread of | authorization for | auth for |
-            prior auth for | precert for | preauthorization for | separate order for | separate | separately ordered |
-            already ordered | also ordered | also ordering | have ordered | has ordered | had ordered | sedation for |
-            anesthesia for | same day for | premedication for | clearance for | screening for | education on | education about |
-            handout on | handout about | literature on | information on | information about | article on | article about |
-            read about | scheduled for | is scheduled for | having | undergoing | going for | upcoming |
-            awaiting scheduled | companion to | in conjunction with | appointment for | slot for | same day as | day of |
-            day as | at the same time as | add on to | coordinate with | bring | brings | images
+            records of | records from | copy of | copies of | import | upload | retrieve | release of |
+            interpretation of | second opinion of | second opinion on | over-read of | overread of | reread of |
+            authorization for | auth for | prior auth for | precert for | preauthorization for | separate order for |
+            separate | separately ordered | already ordered | also ordered | also ordering | have ordered | has ordered |
+            had ordered | sedation for | anesthesia for | same day for | premedication for | clearance for |
+            screening for | education on | education about | handout on | handout about | literature on | information on |
+            information about | article on | article about | read about | scheduled for | is scheduled for | having |
+            undergoing | going for | upcoming | awaiting scheduled | companion to | in conjunction with |
+            appointment for | slot for | same day as | day of | separate order placed for | transport for | access for |
+            npo for | life support for | assist with | assistance with | reprogramming for | rendering of | escort to |
+            escort patient to | interrogation for | device check before | premed before | day as | at the same time as |
+            add on to | coordinate with | bring | brings | images
         """,
         Standing.SUGGESTED: """
             recommend | recommended | recommends | recommending | suggest | suggests | suggested | suggesting | advise |
@@ -175,7 +178,7 @@ AFTER: Final = _by_standing(
             last month | last week | last spring | last fall | last summer | last winter | on file | in pacs | on pacs |
             in chart | on cd | from outside | outside facility | concerning for | consistent with | suspicious for | c/w |
             evidence | proven | outside | neg | pos | abnl | wnl | previa | previo | previas | anterieure | anterieur |
-            anterior | noted | in the past | eseguita | eseguito | effettuata | effettuato | eseguita nel | effettuata nel |
+            noted | in the past | eseguita | eseguito | effettuata | effettuato | eseguita nel | effettuata nel |
             precedente | realizada | realizado | hecha | feita | feito | faite | realisee | effectuee | durchgefuhrt |
             erfolgt | bereits erfolgt | gemacht | negativa | negativo | unauffallig | from prior | abnormality |
             abnormalities | evaluated | documented | detected | unchanged | stable | localized | images | followed by |
@@ -185,19 +188,22 @@ AFTER: Final = _by_standing(
         """,
         Standing.PLAN: """
             postponed | later | eventually | at some point | someday | in the future | in future | next | next visit |
-            at follow up | at f/u | at next visit | may be needed | may be considered | may be required | might be needed |
-            might be considered | could be considered | to be considered | will be considered | being considered |
-            considered | under consideration | pending | planned | is planned | to follow | as next step | next step |
-            will follow | down the road | down the line | will be ordered | will be obtained | will be needed |
-            at a later date | would be next | is next | may follow | afterwards | may be next | when | once |
-            was discussed | discussed | would be considered | should be considered | to be ordered | to be obtained later
+            at follow up | at f/u | at next visit | may be needed | may be considered | may be required |
+            might be needed | might be considered | could be considered | to be considered | will be considered |
+            being considered | considered | under consideration | pending | planned | is planned | to follow |
+            as next step | next step | will follow | down the road | down the line | will be ordered | will be obtained |
+            will be needed | at a later date | would be next | is next | may follow | afterwards | may be next | when |
+            once | was discussed | discussed | would be considered | should be considered | to be ordered |
+            to be obtained later | to be done later | to be performed later
         """,
         Standing.ELSEWHERE: """
-            pre-authorized | preauthorized | pre-authorised | pre-approved | precertified | ordered by | separately |
-            ordered separately | scheduled separately | to be ordered separately | already ordered | already scheduled |
-            scheduled | is scheduled | next week | next month | tomorrow | booked | booked separately | order placed |
-            on separate order | separate order | has been ordered | has been scheduled | appointment | images | records |
-            cd | disc | disk | report | results | consult | authorization | approval | slot | prep
+            order already in | order already placed | order is already in | to be performed elsewhere |
+            to be done elsewhere | elsewhere | to be arranged by | pre-authorized | preauthorized | pre-authorised |
+            pre-approved | precertified | ordered by | separately | ordered separately | scheduled separately |
+            to be ordered separately | already ordered | already scheduled | scheduled | is scheduled | next week |
+            next month | tomorrow | booked | booked separately | order placed | on separate order | separate order |
+            has been ordered | has been scheduled | appointment | images | records | cd | disc | disk | report | results |
+            consult | authorization | approval | slot | prep
         """,
         Standing.DISCRETION: """
             as clinically appropriate | as clinically indicated | as clinically needed | when clinically indicated |

@@ -24,6 +24,8 @@ def downgrades(passage: Passage, parts: Sequence[int]) -> str:
     for index, word in enumerate(words):
         if word in cues.WRONG.first_words and cues.WRONG.starting(passage, index):
             first, last = passage.sentence(index)
+            if _says_what_is_right(passage, parts, first, index, last):
+                continue
             if (cue_words.NO_ORDER | cue_words.PAST).isdisjoint(words[first:index]):
                 return passage.quote(first, last)
         if word in cues.CANCELLED.first_words and _cancels(cues.CANCELLED, passage, index, parts):
@@ -39,6 +41,9 @@ def downgrades(passage: Passage, parts: Sequence[int]) -> str:
                 return "" if _is_fallback(words[first : last + 1]) else passage.quote(first, last)
             continue
         near = range(index + 1, min(last, index + 5) + 1)
+        replaced = words[max(first, index - 2) : index] in _INSTEAD or words[index - 1] in ("replace", "replaces", "replacing")
+        if replaced and Part.MENTION in parts[first : last + 1]:
+            continue  # "SCAN instead of the plain X-ray"
         if words[index - 1] == "for" and "substitute" in words[max(first, index - 8) : index]:
             continue  # "substitute a SCAN for the plain X-ray"
         if not any(parts[place] == Part.EXAM or words[place] in _FORMS for place in near):
@@ -49,6 +54,17 @@ def downgrades(passage: Passage, parts: Sequence[int]) -> str:
         if not cue_words.SUFFICES.isdisjoint(suffices) or not cue_words.CHANGES.isdisjoint(words[max(first, index - 5) : index]):
             return "" if _is_fallback(words[first : last + 1]) else passage.quote(first, last)
     return ""
+
+
+_INSTEAD: Final = (["instead", "of"], ["place", "of"], ["rather", "than"], ["lieu", "of"])
+
+
+def _says_what_is_right(passage: Passage, parts: Sequence[int], first: int, wrong: int, last: int) -> bool:
+    """Tell "should be a SCAN, I clicked the wrong order" from "SCAN is the wrong order"."""
+    named = [index for index in range(first, last + 1) if parts[index] == Part.MENTION]
+    if named and named[0] > wrong:  # "wrong order, want a SCAN"
+        return not {"want", "wanted", "need", "needs", "should", "please"}.isdisjoint(passage.words[wrong : named[0]])
+    return bool(named) and not {"is", "was", "the", "a", "an", "as", "in"}.issuperset(passage.words[named[-1] + 1 : wrong])
 
 
 def is_unusable(passage: Passage, parts: Sequence[int]) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from . import binding, clauses, forms, neighbours
+from . import binding, clauses, cue_words, forms, neighbours
 from .cues import Standing
 from .gaps import DASH
 from .order_text import NAMING, Role, Text
@@ -120,12 +120,37 @@ _OVER: Final = frozenset({Standing.HISTORY, Standing.DATED, Standing.NEGATED, St
 
 def _aside(tagged: Tagged, mentions: Sequence[Mention], parts: Sequence[Part]) -> list[int]:
     """Return the places of services that an order's name speaks of before it names the mention ("EMG abnormal - SCAN")."""
-    asked = next((mention.first for mention in mentions if mention.reading.standing is Standing.REQUEST), 0)
-    starts = [index for index in range(1, asked + 1) if tagged.passage.breaks[index] >= DASH]
-    if not starts:
+    words, breaks = tagged.passage.words, tagged.passage.breaks
+    names = [mention for mention in mentions if not isinstance(mention.entry, Keyword)]
+    asked = next(
+        (name.first for name in names if name.reading.standing is Standing.REQUEST or _is_year(words[name.first - 1])), 0
+    )
+    if words[asked - 1] in _LEADING:  # "biopsy after a SCAN"
         return []
-    before = [index for index, entry in tagged.others if index < starts[-1] and isinstance(entry, OtherService)]
-    return [index for index in before if clauses.read(tagged.passage, index, index, parts).standing in _OVER]
+    found = []
+    for index, entry in tagged.others:
+        if index >= asked or not isinstance(entry, OtherService):
+            continue
+        ruled_out = index > 0 and words[index - 1] in ("no", "without")
+        told = any(word in _OUTCOMES or _is_year(word) for word in words[index + 1 : asked])
+        parted = any(weight >= DASH for weight in breaks[index + 1 : asked + 1])
+        if ruled_out or told or (parted and clauses.read(tagged.passage, index, index, parts).standing in _OVER):
+            found.append(index)
+    return found
+
+
+#: What became of a service that an order's name tells of before it names the mention.
+_OUTCOMES: Final = cue_words.RESULTS | frozenset(
+    """
+    ok relief required recommended gave helped failed diagnostic unremarkable showed shows revealed refused declined
+    """.split()  # noqa: SIM905
+)
+#: Words right before the mention by which it belongs to what stands before them.
+_LEADING: Final = frozenset("for with w during of after before to by under and plus on from via or vs".split())  # noqa: SIM905
+
+
+def _is_year(word: str) -> bool:
+    return len(word) == 4 and word.isdigit() and word[:2] in ("19", "20")
 
 
 def _scanned(tagged: Tagged) -> Scanned:

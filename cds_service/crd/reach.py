@@ -182,11 +182,12 @@ def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
                     return Walk(((Standing.REQUEST, phrase),) if closes else ())  # "do not skip", not "do not skip meals"
                 if standing is Standing.REQUEST and (apart := set_apart(passage, end)) is not None:
                     return Walk((apart,))
-                if binds_back(passage, Behind(index, length, to_be, attribute, far, comma), standing, parts):
+                behind = Behind(index, length, to_be, attribute, far, comma)
+                if binds_back(passage, behind, standing, parts):
                     return Walk(((standing, phrase),))
         if index + 2 < len(words) and words[index + 2] == "ago" and words[index + 1] in cue_words.UNITS:
             return Walk(((Standing.HISTORY, passage.quote(index, index + 2)),))
-        if word == "in" and index + 2 < len(words) and words[index + 2] in cue_words.UNITS:
+        if word == "in" and index + 2 < len(words) and words[index + 2] in cue_words.UNITS and words[index + 1] != "this":
             return Walk(((Standing.PLAN, passage.quote(index, index + 2)),))
         if part == Part.ATTRIBUTE:
             attribute = True

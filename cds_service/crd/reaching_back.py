@@ -34,6 +34,16 @@ class Behind(NamedTuple):
     comma: bool  # one of them anywhere between the mention and the cue
 
 
+def _instructs(passage: Passage, first: int, last: int) -> bool:
+    """Tell whether a participle, words ``first`` to ``last``, says how a thing is to be done ("performed at 3T only, please")."""
+    if passage.words[first] not in cue_words.PARTICIPLES and passage.words[first] != "read":
+        return False
+    end = last + 1
+    while end < len(passage.words) and passage.breaks[end] < DASH:
+        end += 1
+    return not _INSTRUCTING.isdisjoint(passage.words[last + 1 : end])
+
+
 def binds_back(passage: Passage, cue: Behind, standing: Standing, parts: Sequence[int]) -> bool:
     """Tell whether a cue behind the mention speaks of it."""
     word = passage.words[cue.place]
@@ -115,11 +125,11 @@ def _is_of_another(passage: Passage, cue: Behind, standing: Standing, parts: Seq
         return True
     after = cue.place + cue.length
     follower = words[after] if after < len(words) and passage.breaks[after] < DASH else ""
-    behind = _Object(follower, _has_object(passage, after, parts), after)
+    behind = _object(passage, after, follower, parts)
     if standing is Standing.NEGATED:
         return _undoes_another(cue, last, behind, parts)
     if standing is Standing.HISTORY:
-        return _past_of_another(words, cue, last, behind)
+        return _past_of_another(words, cue, last, behind) or _instructs(passage, cue.place, after - 1)
     if standing is Standing.ELSEWHERE:
         if first in ("authorization", "approval", "appointment"):
             return follower.isdigit()
@@ -134,7 +144,25 @@ class _Object(NamedTuple):
 
     word: str
     is_one: bool
+    is_finding: bool
+    is_therapy: bool  # "PT" that is no patient
     place: int
+
+
+def _object(passage: Passage, place: int, follower: str, parts: Sequence[int]) -> _Object:
+    words, breaks = passage.words, passage.breaks
+    end = place
+    while end < len(words) and breaks[end] < DASH:
+        end += 1
+    is_finding = any(word in cue_words.FOUND and word != "no" for word in words[place : min(end, place + 3)])
+    is_therapy = follower == "pt" and (end == place + 1 or words[place + 1] in _OF_THERAPY or words[place + 1].isdigit())
+    return _Object(follower, _has_object(passage, place, parts), is_finding, is_therapy, place)
+
+
+#: Words behind a "PT" that is a therapy.
+_OF_THERAPY: Final = frozenset({"and", "but", "for", "no", "with", "without", "w", "wo", "x", "x2", "x3"})
+#: Words that make of a participle what is to be done ("performed at 3T only, please").
+_INSTRUCTING: Final = frozenset({"please", "pls", "only", "stat", "asap", "must"})
 
 
 def _undoes_another(cue: Behind, last: str, behind: _Object, parts: Sequence[int]) -> bool:
@@ -143,7 +171,7 @@ def _undoes_another(cue: Behind, last: str, behind: _Object, parts: Sequence[int
     if last == "withdrawn":
         return behind.is_one or behind.word == "from"
     if last in _UNDONE:
-        return behind.is_one or behind.word in ("if", "unless", "off") or (last == "tolerated" and behind.word == "pt")
+        return behind.is_one or behind.word in ("if", "unless", "off") or behind.is_therapy
     if last in ("by", "to") or (last == "with" and cue.length > 1):  # "replaced by", "changed to"
         return not any(part == Part.EXAM for part in parts[behind.place : behind.place + 4])
     if last not in _DENIALS or not behind.word or parts[behind.place] != Part.CONTENT:
@@ -167,10 +195,9 @@ def _past_of_another(words: Sequence[str], cue: Behind, last: str, behind: _Obje
         return behind.is_one and (cue.comma or cue.length > 1)
     if last == "had":
         counted = follower.isdigit() and len(follower) < 4
-        return (behind.is_one or counted or follower == "pt") and follower not in _HAD_BY_IT
+        return (behind.is_one or counted or behind.is_therapy) and follower not in _HAD_BY_IT
     if last in _OTHERS_PAST:
-        found = cue_words.FOUND.isdisjoint(words[behind.place : behind.place + 3])
-        return (behind.is_one and found) or (last == "failed" and follower == "pt")
+        return (behind.is_one and not behind.is_finding) or behind.is_therapy
     return False
 
 

@@ -81,7 +81,8 @@ def _first_decisive(scanned: Scanned) -> OtherService | bool | None:
 def _guided(scanned: Scanned) -> OtherService | None:
     """Return the operation that "guided" or "under guidance" makes of an examination's name."""
     if scanned.others and ("guided" in scanned.passage.words or "guidance" in scanned.passage.words):
-        return next((entry for _, entry in scanned.others if isinstance(entry, OtherService) and entry.rule == "D3"), None)
+        services = ((place, entry) for place, entry in scanned.others if isinstance(entry, OtherService))
+        return next((entry for place, entry in services if entry.rule == "D3" and place not in scanned.dismissed), None)
     return None
 
 

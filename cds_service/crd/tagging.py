@@ -39,6 +39,7 @@ class Tagged:
         self.turned: list[tuple[str, str]] = []
         self.known: dict[str, tuple[int, bool] | None] = {}  # words already compared with the names
         self.other_at: dict[int, Other] = {}
+        self._site_to = -1  # the last word of a site of several words
         marked, simple, heads = vocabulary.phrases.first_words, vocabulary.simple_tags, vocabulary.name_heads
         triggered = vocabulary.trigger_word.search
         hot = triggered(self.passage.folded) is not None
@@ -63,6 +64,10 @@ class Tagged:
     def _mark(self, index: int) -> None:
         """Note every phrase of the vocabulary that starts with word ``index``."""
         for length, mark in self.vocabulary.phrases.starting(self.passage, index):
+            if index <= self._site_to and isinstance(mark.entry, OtherExam):
+                continue  # the head of "fibular head"
+            if mark.tag == Tag.SITE and length > 1:
+                self._site_to = index + length - 1
             for place in range(index, index + length):
                 self.tags[place] |= mark.tag
             if mark.tag & Tag.NAME:

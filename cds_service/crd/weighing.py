@@ -28,11 +28,15 @@ def _standing(case: Case, mention: Mention) -> Standing:
     naming = mention.text.role in NAMING
     if standing is Standing.DATED:
         return Standing.REQUEST if naming else Standing.HISTORY
+    if standing is Standing.SUGGESTED and asking.then_commanded(mention.passage, mention.last):
+        return Standing.REQUEST  # "the radiologist recommends a SCAN. Please schedule."
     if standing is Standing.SUGGESTED:
         plain_exam = case.kind.modality_named and case.kind.unlisted is None and not naming
         return Standing.DISCRETION if plain_exam else Standing.REQUEST
     if standing is Standing.HISTORY and naming and mention.first == 0 and mention.reading.cue.lower().startswith(INDICATING):
         return Standing.REQUEST  # an order's name, and what it is for
+    if naming and mention.reading.cue.lower() in DAYS and case.kind.other is None and not _modality_named_apart(case):
+        return Standing.REQUEST  # an order's name, and when it is for
     if standing is Standing.PLAN and naming and mention.reading.cue.startswith("in "):
         return Standing.REQUEST  # an order for a day to come is an order
     if standing is Standing.PLAN and naming and case.kind.other is None and not _modality_named_apart(case):
@@ -42,6 +46,10 @@ def _standing(case: Case, mention: Mention) -> Standing:
     if not naming and (standing is Standing.REQUEST or (standing is Standing.REPEAT and mention.reading.cue)):
         return _put_like_a_request(case, mention)
     return standing
+
+
+#: Cues of what is to come that, in the name of an order, say when it is for.
+DAYS: Final = frozenset({"next week", "next month", "tomorrow", "next", "next visit", "at next visit"})
 
 
 def _sent_elsewhere(mention: Mention) -> bool:
