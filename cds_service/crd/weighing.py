@@ -35,7 +35,8 @@ def _standing(case: Case, mention: Mention) -> Standing:
         return Standing.DISCRETION if plain_exam else Standing.REQUEST
     if standing is Standing.HISTORY and naming and mention.first == 0 and mention.reading.cue.lower().startswith(INDICATING):
         return Standing.REQUEST  # an order's name, and what it is for
-    if naming and mention.reading.cue.lower() in DAYS and case.kind.other is None and not _modality_named_apart(case):
+    alone = case.kind.other is None and (case.kind.unlisted is not None or not _modality_named_apart(case))
+    if naming and alone and mention.reading.cue.lower() in DAYS:
         return Standing.REQUEST  # an order's name, and when it is for
     if standing is Standing.PLAN and naming and mention.reading.cue.startswith("in "):
         return Standing.REQUEST  # an order for a day to come is an order

@@ -23,6 +23,7 @@ CASES = Path(__file__).with_name("recognition_cases.jsonl")
 HELD_BACK = Path(__file__).with_name("recognition_held_back.jsonl")
 BLIND = Path(__file__).with_name("recognition_blind.jsonl")
 SECOND_LOOK = Path(__file__).with_name("recognition_second_look.jsonl")
+THIRD_LOOK = Path(__file__).with_name("recognition_third_look.jsonl")
 
 
 class Judged(NamedTuple):
