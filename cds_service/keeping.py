@@ -49,7 +49,7 @@ def keep(parts: Services, call: Call, decision: Decision, response: Response) ->
 
     A call that determines or asserts anything is committed before this returns (CRD 2.2.1 found-11, found-37); any other is
     written within a second. When the store is down the clinician still gets the card; an answer that asserts nothing anew
-    leaves as it is. What was then said is written once the store is back.
+    leaves as it is. What was then said is written once the store is back, in place of the record if that had arrived after all.
     """
     if parts.store is None:
         return response

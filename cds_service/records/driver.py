@@ -77,16 +77,16 @@ class Driver:
         self._idle: list[_Held] = []
         self._watch = None if self._embedded else Watch()
 
-    def compiled(self, statement: sa.Insert) -> str:
-        """``statement`` as text whose parameters are the columns of its table, in their order."""
+    def compiled(self, statement: sa.Insert | sa.Delete) -> str:
+        """``statement`` as text; an insert's parameters are the columns of its table, in their order."""
         return str(statement.compile(dialect=self.engine.dialect))
 
     def commit(self, steps: Sequence[Step], *, insists: bool = False, syncs: bool = True) -> int:
         """Run ``steps`` and commit; how many rows the last one wrote.
 
         Fails at once when the store has just failed, unless it ``insists``: that is for writers that nobody waits for.
-        Raises ConnectionLost, RowTaken, RecordUnstorable or RecordsUnavailable; after all but the first, nothing
-        of it was written.
+        Raises ConnectionLost, RowTaken, RecordUnstorable or RecordsUnavailable; after RowTaken and RecordUnstorable nothing
+        of it was written, after the others it may have been: a server that fell silent may yet have got the commit.
         """
         errors = self._errors
         entered = None if insists else self._breaker.enter()

@@ -28,7 +28,10 @@ class RecordsMisconfigured(RecordsError):
 
 
 class RecordsUnavailable(RecordsError):
-    """The store cannot be written or read at the moment; nothing of the operation was kept."""
+    """The store cannot be written or read at the moment.
+
+    Of what was to be written nothing is kept, unless a server got the commit and its reply never came.
+    """
 
 
 class RecordUnstorable(RecordsUnavailable):

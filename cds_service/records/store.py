@@ -84,7 +84,11 @@ class Store:
             self._on_lost(count)
 
     def record_now(self, call: CallRecord) -> None:
-        """Keep ``call`` for good before this returns. Raises RecordsUnavailable: nothing of it is kept."""
+        """Keep ``call`` for good before this returns, in place of what was kept under its ``call_id``.
+
+        Raises RecordsUnavailable: whether it is kept is then not known, and what was answered instead is to be recorded
+        under the same ``call_id``.
+        """
         if self._keeps_calls:
             here = self._here
             here.later.start()  # which also purges: that must not depend on which calls come

@@ -32,6 +32,9 @@ class CallWriter:
     def __init__(self, driver: Driver, keyring: Keyring) -> None:
         self._driver = driver
         self._keyring = keyring
+        column = tables.calls.c
+        same = (column.id == sa.bindparam("id"), column.call_id == sa.bindparam("call_id"))
+        self._forget = driver.compiled(tables.calls.delete().where(*same))
         self._call, self._determination, self._card = (
             driver.compiled(table.insert()) for table in (tables.calls, tables.determinations, tables.cards)
         )
@@ -39,24 +42,27 @@ class CallWriter:
     def write(self, calls: Sequence[CallRecord], *, insists: bool = False) -> None:
         """Commit ``calls``, all or none, before returning; ``insists`` as the driver's.
 
+        What was kept under the same ``call_id`` is replaced: a commit whose reply never came may have arrived, and if so
+        holds an answer that was not given in the end.
         Raises RecordsUnavailable, RecordUnstorable.
         """
         batch = [(tables.row_id(call.at, call.call_id), call) for call in calls]
+        replaced: list[_Placed] = []
         is_retry = False
         for _ in range(_SAME_MILLISECOND):
             try:
-                self._driver.commit(self._steps(batch), insists=insists)
+                self._driver.commit(self._steps(batch, replaced), insists=insists)
                 return
             except RowTaken:
-                batch = self._elsewhere(batch)
+                batch, replaced = self._elsewhere(batch)
             except ConnectionLost:
-                # Writing again is no danger: a batch that did arrive clashes with itself and is then left out.
+                # Writing again is no danger: a batch that did arrive clashes with itself and is then replaced.
                 if is_retry:
                     raise
                 is_retry = True
         raise RecordUnstorable("a constraint refuses it, or no row is free")
 
-    def _steps(self, batch: Sequence[_Placed]) -> list[tuple[str, list[tuple[Any, ...]]]]:
+    def _steps(self, batch: Sequence[_Placed], replaced: Sequence[_Placed]) -> list[tuple[str, list[tuple[Any, ...]]]]:
         calls: list[tuple[Any, ...]] = []
         determinations: list[tuple[Any, ...]] = []
         cards: list[tuple[Any, ...]] = []
@@ -71,7 +77,11 @@ class CallWriter:
                     cards.append((row, number, tables.plain(card.uuid.lower()), card.policy, card.answer))
         except (TypeError, ValueError, AttributeError) as error:
             raise RecordUnstorable(type(error).__name__) from None
-        return [(self._call, calls), (self._determination, determinations), (self._card, cards)]
+        written = [(self._call, calls), (self._determination, determinations), (self._card, cards)]
+        if replaced:
+            # Their determinations and cards go with them, by the foreign keys.
+            written.insert(0, (self._forget, [(row, call.call_id) for row, call in replaced]))
+        return written
 
     def _call_row(self, row: int, call: CallRecord) -> tuple[Any, ...]:
         """The columns of ``calls``, in their order."""
@@ -92,19 +102,22 @@ class CallWriter:
             self._keyring.seal(_encoder.encode(call), sealed_call(row)),
         )
 
-    def _elsewhere(self, batch: Sequence[_Placed]) -> list[_Placed]:
-        """``batch`` without what is already there, the rest at rows that are free."""
+    def _elsewhere(self, batch: Sequence[_Placed]) -> tuple[list[_Placed], list[_Placed]]:
+        """``batch`` at rows that are free or hold the same call, and of it what is there already."""
         column = tables.calls.c
         near = [row + step for row, _ in batch for step in range(_SAME_MILLISECOND)]
         with reading(self._driver.engine) as connection:
             found = connection.execute(sa.select(column.id, column.call_id).where(column.id.in_(near)))
             taken: dict[int, str] = {row.id: row.call_id for row in found}
-        kept, moved = set(taken.values()), []
-        for row, call in batch:
+        kept = {call_id: row for row, call_id in taken.items()}
+        placed, replaced = [], []
+        # Of a call that stands in the batch twice, the last.
+        for row, call in {call.call_id: (row, call) for row, call in batch}.values():
             if call.call_id in kept:
+                replaced.append((kept[call.call_id], call))
+                placed.append(replaced[-1])
                 continue
             free = next((row + step for step in range(_SAME_MILLISECOND) if row + step not in taken), row)
             taken[free] = call.call_id
-            kept.add(call.call_id)
-            moved.append((free, call))
-        return moved
+            placed.append((free, call))
+        return placed, replaced

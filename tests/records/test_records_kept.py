@@ -187,6 +187,36 @@ def test_a_call_written_twice_is_kept_once(store: Store, rows: Rows) -> None:
     assert rows("SELECT count(*) FROM determinations")[0][0] == 1
 
 
+@pytest.mark.parametrize("how", ["now", "later", "both at once"])
+def test_a_call_of_which_another_answer_was_given_in_the_end_is_kept_as_it_was_answered(
+    store: Store, rows: Rows, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr("cds_service.records.tables.row_id", lambda at, call_id: 77)
+    others = [a_call(a_determination()), a_call()]
+    meant = a_call(a_determination(), a_determination())
+    given = a_call(
+        a_determination(covered=None, assertion_id=None),
+        call_id=meant.call_id,
+        at=meant.at,
+        hook_instance=meant.hook_instance,
+        response=b'{"cards": [{"summary": "the card alone"}]}',
+    )
+    for call in (others[0], meant, others[1]) if how != "both at once" else ():
+        store.record_now(call)
+    if how == "now":
+        store.record_now(given)
+    elif how == "later":
+        store.record_later(given)
+        store.close()
+    else:
+        store._here.writer.write([others[0], meant, others[1], given])
+    assert [found.call for found in store.find(meant.hook_instance)] == [given]
+    assert all(store.find(call.hook_instance)[0].call == call for call in others)
+    assert rows("SELECT count(*) FROM determinations")[0][0] == 2
+    assert rows("SELECT count(*) FROM cards")[0][0] == 2
+    assert sum(each.count for each in store.measures(None, None) if each.name == "coverage_information") == 1
+
+
 def test_calls_that_would_share_a_row_are_both_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cds_service.records.tables.row_id", lambda at, call_id: 77)
     calls = [a_call(a_determination()) for _ in range(3)]

@@ -17,17 +17,25 @@ from cds_service.crd.feedback import FeedbackItem
 from cds_service.records import RecordsUnavailable, Store, open_store
 from cds_service.records.breaker import REST
 from cds_service.settings import load_settings
+from tests import examples
+from tests.conformance.bodies import order, order_sign
+from tests.kept import Service, fresh, report
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]  # waits for what does not come
 
 
 class Proxy:
-    """Stands between a client and a server on this machine, and forwards while ``flows`` is set."""
+    """Stands between a client and a server on this machine, and forwards while ``flows`` is set.
+
+    Of the next ``lost`` commits no reply comes back, and the connection is closed a moment later if it ``closes``.
+    """
 
     def __init__(self, port: int) -> None:
         self._behind = port
         self.flows = threading.Event()
         self.flows.set()
+        self.lost, self.closes = 0, False
+        self._unanswered: set[socket.socket] = set()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self._sockets: list[socket.socket] = []
@@ -50,7 +58,16 @@ class Proxy:
         with suppress(OSError):
             while data := one.recv(65536):
                 self.flows.wait()
+                if other in self._unanswered:
+                    continue
+                is_lost = self.lost > 0 and b"COMMIT" in data
+                if is_lost:
+                    self.lost -= 1
+                    self._unanswered.add(one)
                 other.sendall(data)
+                if is_lost and self.closes:
+                    time.sleep(0.2)
+                    one.shutdown(socket.SHUT_RDWR)
         with suppress(OSError):
             other.shutdown(socket.SHUT_RDWR)
 
@@ -108,6 +125,48 @@ def test_a_call_a_token_and_feedback_wait_for_it_three_seconds_and_then_not_at_a
     call = a_call(a_determination())
     store.record_now(call)
     assert store.find(call.hook_instance)[0].call == call
+
+
+@pytest.mark.parametrize(("lost", "closes"), [(1, False), (2, True)])
+def test_a_commit_that_arrived_and_was_never_answered_leaves_no_assertion_that_was_not_made(
+    server_url: str, store: Store, proxy: Proxy, lost: int, closes: bool
+) -> None:
+    store.record_now(a_call())
+    before = store.measures(None, None)
+    service = Service(examples.settings(records=True, database_url=server_url, records_keys=KEY), store)
+    body = fresh(order_sign(order()))
+    proxy.lost, proxy.closes = lost, closes
+    answer = service.call(body)
+    assert (proxy.lost, len(answer.cards), answer.actions) == (0, 1, [])
+    (arrived,) = store.find(body["hookInstance"])
+    assert arrived.call.determinations[0].assertion_id is not None
+    store.close()
+    assert service.feedback(report(answer)).status == 200
+    (found,) = store.find(body["hookInstance"])
+    assert found.call.response == answer.raw
+    assert [told.assertion_id for told in found.call.determinations] == [None]
+    assert [told.card for told in found.feedback] == [answer.cards[0]["uuid"]]
+    assert store.find(arrived.call.determinations[0].assertion_id) == []
+    (card,) = [each for each in store.measures(None, None) if each.name == "cards" and each not in before]
+    assert card.count == 1 + sum(each.count for each in before if (each.name, each.group) == ("cards", card.group))
+    for name in ("coverage_information", "with_coverage_information"):
+        counted = [sum(each.count for each in measured if each.name == name) for measured in (before, store.measures(None, None))]
+        assert counted[0] == counted[1]
+
+
+def test_a_batch_whose_commit_arrived_and_was_never_answered_is_kept_once(
+    store: Store, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cds_service.records.driver._LONG_SILENCE", 1.0)
+    store.record_now(a_call())
+    calls = [a_call(hook_instance="8a0e8eea-8d2a-4d0c-8b7b-1c0f1f1b4a11") for _ in range(20)]
+    proxy.lost = 1
+    for call in calls:
+        store.record_later(call)
+    store.close()
+    assert proxy.lost == 0
+    kept = [found.call for found in store.find(calls[0].hook_instance)]
+    assert sorted(kept, key=lambda call: call.call_id) == sorted(calls, key=lambda call: call.call_id)
 
 
 def test_calls_that_say_nothing_are_written_when_it_answers_again(
