@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,9 @@ from cds_service.records.feedback import sealed_feedback
 from cds_service.records.writer import sealed_call
 
 # Small, so that no call waits long behind one of these transactions.
-_AT_A_TIME = 100
+_AT_A_TIME = 50
+#: Seconds between two of them: a call that waits for the embedded file looks only now and then whether it is free.
+_LEAST_PAUSE, _MOST_PAUSE = 0.01, 0.5
 _calls, _cards, _feedback = tables.calls, tables.cards, tables.feedback
 
 
@@ -26,24 +29,50 @@ def purge(engine: sa.Engine, before: datetime, is_stopped: Callable[[], bool] = 
     Feedback goes with its call, and by itself when it was received before. ``is_stopped`` ends it between two
     transactions. Raises RecordsUnavailable.
     """
-    purged = 0
-    oldest = sa.select(_calls.c.id).where(_calls.c.id < tables.first_row_id(before)).order_by(_calls.c.id).limit(_AT_A_TIME)
-    while not is_stopped():
-        with writing(engine) as connection:
-            ids = list(connection.execute(oldest).scalars())
-            if not ids:
-                connection.execute(_feedback.delete().where(_feedback.c.received_at < tables.micros(before)))
-                return purged
-            owned = (
-                sa.select(_cards.c.card)
-                .join_from(_cards, _calls, _cards.c.call == _calls.c.id)
-                .where(_cards.c.call.in_(ids), _cards.c.card == _feedback.c.card, _calls.c.client == _feedback.c.client)
-            )
-            connection.execute(_feedback.delete().where(owned.exists()))
-            # Determinations and cards go with their call, by the foreign keys.
-            connection.execute(_calls.delete().where(_calls.c.id.in_(ids)))
-        purged += len(ids)
+    old = sa.select(_calls.c.id).where(_calls.c.id < tables.first_row_id(before)).order_by(_calls.c.id)
+    purged = sum(_delete_each(engine, old, _delete_calls, is_stopped))
+    # No index tells these: found without the lock of the embedded file.
+    received = sa.select(_feedback.c.id).where(_feedback.c.received_at < tables.micros(before))
+    sum(_delete_each(engine, received, _delete_feedback, is_stopped))
     return purged
+
+
+def _delete_each(
+    engine: sa.Engine,
+    wanted: sa.Select[Any],
+    delete: Callable[[sa.Connection, Sequence[Any]], int],
+    is_stopped: Callable[[], bool],
+) -> Iterator[int]:
+    """``delete`` what is ``wanted``, some in each transaction; how many each did."""
+    while not is_stopped():
+        with reading(engine) as connection:
+            ids = connection.execute(wanted.limit(_AT_A_TIME)).scalars().all()
+        if not ids:
+            return
+        with writing(engine) as connection:
+            began = time.monotonic()
+            deleted = delete(connection, ids)
+        yield deleted
+        # Longer than it held the others up, so that most of the time they find it free.
+        time.sleep(min(max(_LEAST_PAUSE, 2 * (time.monotonic() - began)), _MOST_PAUSE))
+
+
+def _delete_calls(connection: sa.Connection, ids: Sequence[int]) -> int:
+    """Delete the calls of ``ids``, once no more than so many reports are left on their cards, which go first."""
+    own = sa.and_(_feedback.c.card == _cards.c.card, _feedback.c.client == _calls.c.client)
+    shown = sa.select(_feedback.c.id).join_from(_calls, _cards, _cards.c.call == _calls.c.id).join(_feedback, own)
+    reports = connection.execute(shown.where(_calls.c.id.in_(ids)).limit(_AT_A_TIME)).scalars().all()
+    if reports:
+        _delete_feedback(connection, reports)
+    if len(reports) == _AT_A_TIME:
+        return 0  # there may be more
+    # Determinations and cards go with their call, by the foreign keys.
+    return connection.execute(_calls.delete().where(_calls.c.id.in_(ids))).rowcount
+
+
+def _delete_feedback(connection: sa.Connection, ids: Sequence[str]) -> int:
+    # In the order of their keys: of two who purge at once, neither then waits for what the other holds.
+    return connection.execute(_feedback.delete().where(_feedback.c.id.in_(sorted(ids)))).rowcount
 
 
 def rekey(engine: sa.Engine, keyring: Keyring) -> int:

@@ -200,6 +200,43 @@ class TestPurge:
         store._here.writer.write([a_call(at=DAY + timedelta(seconds=n)) for n in range(250)])
         assert store.purge(DAY + timedelta(seconds=249)) == 249
 
+    @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+    def test_no_transaction_that_deletes_goes_over_a_table_or_touches_many_rows(self, store: Store, rows: Rows) -> None:
+        """Whoever holds the lock of the embedded file for long keeps every call from its assertion."""
+        calls = [a_call(a_determination(), at=DAY + timedelta(seconds=n)) for n in range(120)]
+        store._here.writer.write(calls)
+        often = [overridden(calls[0].cards[0].uuid, outcome_at=DAY + timedelta(seconds=n)) for n in range(130)]
+        strange = [overridden(str(uuid.uuid4())) for _ in range(130)]
+        once = [overridden(call.cards[0].uuid) for call in calls]
+        store.record_feedback("order-sign-crd", "ehr-one", [*often, *strange, *once])
+        ran: list[tuple[str, Any]] = []
+        touched: list[int] = []
+
+        def watch(connection: sa.Connection, cursor: Any, statement: str, given: Any, *_: Any) -> None:
+            if not connection.get_execution_options().get("reads") and not statement.startswith("BEGIN"):
+                ran.append((statement, given))
+                touched.append(cursor.rowcount)
+
+        sa.event.listen(store._here.engine, "after_cursor_execute", watch)
+        assert store.purge(datetime.now(UTC) + timedelta(days=1)) == 120
+        sa.event.remove(store._here.engine, "after_cursor_execute", watch)
+        for table in ("calls", "determinations", "cards", "feedback"):
+            assert rows(f"SELECT count(*) FROM {table}")[0][0] == 0, table
+        assert {statement.split()[0] for statement, _ in ran} == {"DELETE", "SELECT"}
+        assert max(touched) <= 50
+        with store._here.engine.connect() as connection:
+            plans = [connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, given).all() for statement, given in ran]
+        assert [step for plan in plans for *_, step in plan if step.startswith("SCAN")] == []
+
+    @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+    def test_where_nothing_is_to_be_purged_the_lock_is_not_taken(self, settings: Settings, store: Store) -> None:
+        store.record_now(a_call(a_determination(), at=DAY))
+        store.record_feedback("order-sign-crd", "ehr-one", [overridden(str(uuid.uuid4()))])
+        holder = sqlite3.connect(str(settings.database_url).removeprefix("sqlite:///"), isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        assert store.purge(DAY) == 0
+        holder.close()
+
     @pytest.mark.parametrize(("days", "left"), [(None, 3), (30, 2)])
     def test_only_a_retention_time_purges_by_itself(self, settings: Settings, days: int | None, left: int) -> None:
         now = datetime(2026, 6, 30, tzinfo=UTC)
