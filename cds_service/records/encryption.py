@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import os
 import re
 import zlib
@@ -34,8 +35,11 @@ class Keyring:
     """The keys of the records: the first seals, all of them open."""
 
     def __init__(self, keys: Iterable[tuple[str, bytes]]) -> None:
-        self._ciphers = {key_id: AESGCM(key) for key_id, key in keys}
+        given = dict(keys)
+        self._ciphers = {key_id: AESGCM(key) for key_id, key in given.items()}
         self.newest = next(iter(self._ciphers))
+        # A key of its own, so that no digest is made with one that encrypts.
+        self._digests = hmac.digest(given[self.newest], b"cds-service/digest", "sha256")
         self._seal = self._ciphers[self.newest].encrypt
 
     def seal(self, plaintext: bytes, row: str) -> bytes:
@@ -43,6 +47,10 @@ class Keyring:
         nonce = os.urandom(_NONCE)
         # Less to encrypt and far less to write: a call is mostly JSON, which shrinks to a fifth or less.
         return nonce + self._seal(nonce, compress(plaintext, _LEVEL, _RAW), row.encode())
+
+    def digest(self, words: bytes) -> str:
+        """A digest of ``words`` by the newest key: who has the database alone cannot try which words it is of."""
+        return hmac.digest(self._digests, words, "sha256").hex()
 
     def unseal(self, key_id: str, sealed: bytes, row: str) -> bytes:
         """Decrypt what ``seal`` made for the same ``row``. Raises RecordUnreadable."""

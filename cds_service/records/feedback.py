@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from cds_service.crd.feedback import FeedbackItem
 
 _encoder = msgspec.msgpack.Encoder()
+_MICROSECOND = timedelta(microseconds=1)
 _decoder = msgspec.msgpack.Decoder(KeptFeedback)
 
 
@@ -43,7 +43,9 @@ class FeedbackWriter:
     def keep(
         self, service_id: str, client: str | None, items: Sequence[FeedbackItem], now: datetime, codes: Collection[str]
     ) -> None:
-        """Commit all ``items`` or none; one that was reported before is left as it is. Raises RecordsUnavailable.
+        """Commit all ``items`` or none; one that was reported before word for word is left as it is.
+
+        Raises RecordsUnavailable.
 
         ``codes`` are the override reasons' that may be read by whoever queries the database: any other is sealed alone.
         Whether the card is known is not asked: it may be known a moment later, and an unknown one is no error.
@@ -51,7 +53,9 @@ class FeedbackWriter:
         if not items:
             return
         try:
-            rows = [self._row(service_id, client or "", item, now, codes) for item in items]
+            # Of two reports in one list the later one counts as received later.
+            received = [now + number * _MICROSECOND for number in range(len(items))]
+            rows = [self._row(service_id, client or "", *each, codes) for each in zip(items, received, strict=True)]
         except (TypeError, ValueError) as error:
             raise RecordUnstorable(type(error).__name__) from None
         self._driver.commit([(self._insert, rows)])
@@ -71,8 +75,8 @@ class FeedbackWriter:
             item.comment,
         )
         card, outcome_at = card_key(item.card), tables.micros(item.outcome_at)
-        same = "\n".join((client, card, item.outcome, str(outcome_at)))
-        row = hashlib.sha256(same.encode("utf-8", "surrogatepass")).hexdigest()
+        # Of all that was said, also of the words: a client may add a reason or a comment and leave the time as it was.
+        row = self._keyring.digest(_encoder.encode((client, msgspec.structs.replace(item, card=card))))
         return (
             row,
             tables.micros(now),
@@ -96,7 +100,7 @@ def on_any(connection: sa.Connection, keys: Collection[str], *conditions: sa.Col
     """The feedback rows on the cards of ``keys`` (as ``card_key`` makes them), whoever sent them, oldest first."""
     column = tables.feedback.c
     wanted = sa.select(tables.feedback).where(column.card.in_(keys), *conditions)
-    return list(connection.execute(wanted.order_by(column.outcome_at, column.id)))
+    return list(connection.execute(wanted.order_by(column.outcome_at, column.received_at, column.id)))
 
 
 def opened(keyring: Keyring, row: Any) -> KeptFeedback:

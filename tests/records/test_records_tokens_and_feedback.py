@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import msgspec
 import pytest
-from conftest import a_call, a_determination  # type: ignore[import-not-found]
+from conftest import KEY, OTHER_KEY, a_call, a_determination  # type: ignore[import-not-found]
 
 from cds_service.crd.errors import BadRequest, TooLarge
 from cds_service.crd.feedback import MOST_ITEMS, FeedbackItem, parse_feedback
 from cds_service.records import RecordsUnavailable, Store, open_store
-from cds_service.settings import Settings
+from cds_service.records.measures import Measure
+from cds_service.records.words import told
+from cds_service.settings import Settings, load_settings
 
 Rows = Callable[[str], list[Any]]
 LATER = int(time.time()) + 300
@@ -109,6 +112,47 @@ def test_repeated_feedback_is_kept_once_and_a_change_of_mind_beside_it(store: St
         store.record_feedback("order-sign-crd", "ehr-one", [report(card), report(card)])
     store.record_feedback("order-sign-crd", "ehr-one", [report(card, "accepted", outcome_at=WHEN + timedelta(minutes=1))])
     assert [kept.outcome for kept in store.find(call.hook_instance)[0].feedback] == ["overridden", "accepted"]
+
+
+@pytest.mark.parametrize("in_one_list", [False, True])
+def test_a_report_that_comes_again_with_more_in_it_is_kept_too_and_counts_alone(store: Store, in_one_list: bool) -> None:
+    call = a_call(a_determination())
+    store.record_now(call)
+    card, code = call.cards[0].uuid, "not-mr-neurography"
+    first, second, last = (
+        report(card, reason_code=code),
+        report(card, reason_code=code, comment="an ultrasound"),
+        report(card, reason_code="patient-informed", comment="an ultrasound"),
+    )
+    for items in ([first, second, last],) if in_one_list else ([first], [second], [last]):
+        store.record_feedback("order-sign-crd", "ehr-one", items, [code, "patient-informed"])
+    # Word for word what was told before, in another letter case and another time zone: nothing new.
+    again = msgspec.structs.replace(second, card=card.upper(), outcome_at=WHEN.astimezone(timezone(timedelta(hours=-6))))
+    for each in (first, again):
+        store.record_feedback("order-sign-crd", "ehr-one", [each], [code, "patient-informed"])
+    (found,) = store.find(call.hook_instance)
+    assert [(kept.reason_code, kept.comment) for kept in found.feedback] == [
+        (code, None),
+        (code, "an ultrasound"),
+        ("patient-informed", "an ultrasound"),
+    ]
+    shown = [line for line in told(found) if "overridden" in line]
+    assert len(shown) == 3
+    (line,) = store.export(None, None)
+    assert [each["reason_code"] for each in line["feedback"]] == [code, code, "patient-informed"]
+    group = {"policy": "blue-advantage-177", "answer": "yes"}
+    assert [each for each in store.measures(None, None) if each.name in ("feedback", "override_reasons")] == [
+        Measure("feedback", {**group, "outcome": "overridden"}, 1, 1),
+        Measure("override_reasons", {**group, "reason": "patient-informed"}, 1, 1),
+    ]
+
+
+def test_what_a_report_says_cannot_be_tried_against_its_row_without_the_key(settings: Settings, rows: Rows) -> None:
+    for key in (KEY, f"{OTHER_KEY},{KEY}"):
+        store = open_store(load_settings(database_url=settings.database_url, records_keys=key))
+        store.record_feedback("order-sign-crd", "ehr-one", [report("card-1", comment="an ultrasound")])
+        store.close()
+    assert rows("SELECT count(DISTINCT id) FROM feedback")[0][0] == 2
 
 
 def test_a_card_of_another_client_is_an_unknown_one(store: Store) -> None:
