@@ -30,6 +30,11 @@ _SILENCE = PATIENCE + 0.25
 #: The same for writers that nobody waits for.
 _LONG_SILENCE = 10.0
 
+#: SQLSTATEs by which a server ends a transaction in favour of another: run again, it succeeds.
+_RIVALRY = frozenset({"40001", "40P01"})
+#: How often a transaction is run, at most, if others are favoured.
+_TRIES = 3
+
 #: Connections to a server that one process uses for writing, at most.
 _CONNECTIONS = 8
 
@@ -88,20 +93,27 @@ class Driver:
         Raises ConnectionLost, RowTaken, RecordUnstorable or RecordsUnavailable; after RowTaken and RecordUnstorable nothing
         of it was written, after the others it may have been: a server that fell silent may yet have got the commit.
         """
-        errors = self._errors
-        entered = None if insists else self._breaker.enter()
-        try:
-            written = self._commit_again_if_lost(steps, entered, syncs)
-        except errors.IntegrityError:
-            self._breaker.succeeded()  # the database works: it is the row that it refuses
-            raise RowTaken("row taken") from None
-        except self._unstorable as error:
-            raise RecordUnstorable(reason(error)) from None
-        except (errors.Error, sa.exc.SQLAlchemyError) as error:
-            self._breaker.failed()
-            raise RecordsUnavailable(reason(error)) from None
-        self._breaker.succeeded()
-        return written
+        errors, tries = self._errors, _TRIES
+        while True:
+            tries -= 1
+            entered = None if insists else self._breaker.enter()
+            try:
+                written = self._commit_again_if_lost(steps, entered, syncs)
+            except errors.IntegrityError:
+                self._breaker.succeeded()  # the database works: it is the row that it refuses
+                raise RowTaken("row taken") from None
+            except self._unstorable as error:
+                raise RecordUnstorable(reason(error)) from None
+            except (errors.Error, sa.exc.SQLAlchemyError) as error:
+                if getattr(error, "sqlstate", None) not in _RIVALRY:
+                    self._breaker.failed()
+                    raise RecordsUnavailable(reason(error)) from None
+                self._breaker.succeeded()  # it works for the other
+                if not tries:
+                    raise RecordsUnavailable(reason(error)) from None
+            else:
+                self._breaker.succeeded()
+                return written
 
     def _commit_again_if_lost(self, steps: Sequence[Step], entered: float | None, syncs: bool) -> int:
         try:

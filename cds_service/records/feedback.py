@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -58,7 +59,8 @@ class FeedbackWriter:
             rows = [self._row(service_id, client or "", *each, codes) for each in zip(items, received, strict=True)]
         except (TypeError, ValueError) as error:
             raise RecordUnstorable(type(error).__name__) from None
-        self._driver.commit([(self._insert, rows)])
+        # In the order of their keys: of two lists with the same reports neither then waits for what the other has written.
+        self._driver.commit([(self._insert, sorted(rows, key=itemgetter(0)))])
 
     def _row(self, service_id: str, client: str, item: FeedbackItem, now: datetime, codes: Collection[str]) -> tuple[Any, ...]:
         """The columns of ``feedback``, in their order."""

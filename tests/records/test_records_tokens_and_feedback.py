@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from conftest import KEY, OTHER_KEY, a_call, a_determination  # type: ignore[import-not-found]
 
 from cds_service.crd.errors import BadRequest, TooLarge
@@ -181,6 +183,54 @@ def test_a_list_of_reports_is_kept_whole_or_not_at_all(store: Store, rows: Rows)
     with pytest.raises((RecordsUnavailable, TypeError)):
         store.record_feedback("order-sign-crd", "ehr-one", [report("card-1"), bad])
     assert rows("SELECT count(*) FROM feedback")[0][0] == 0
+
+
+def test_reports_are_written_in_one_order_however_their_list_has_them(store: Store, rows: Rows) -> None:
+    store.record_feedback("order-sign-crd", "ehr-one", [report(f"card-{number}") for number in range(50)])
+    place = "ctid" if store.url.startswith("postgresql") else "rowid"
+    written = [row[0] for row in rows(f"SELECT id FROM feedback ORDER BY {place}")]
+    assert written == sorted(written)
+
+
+@pytest.mark.slow  # a server looks for a deadlock after a second
+@pytest.mark.parametrize("settings", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+def test_feedback_that_a_server_ends_in_favour_of_another_is_kept_and_keeps_no_call_from_its_assertion(
+    settings: Settings, store: Store
+) -> None:
+    items = [report("card-1"), report("card-2")]
+    store.record_feedback("order-sign-crd", "ehr-one", items)
+    engine = sa.create_engine(str(settings.database_url).replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as rival, ThreadPoolExecutor() as threads:
+        rival.execute(sa.text("CREATE TEMP TABLE kept AS SELECT * FROM feedback"))
+        rival.execute(sa.text("DELETE FROM feedback"))
+        rival.commit()
+        rival.execute(sa.text("INSERT INTO feedback SELECT * FROM kept WHERE id = (SELECT max(id) FROM kept)"))
+        keeping = threads.submit(store.record_feedback, "order-sign-crd", "ehr-one", items)
+        time.sleep(0.3)  # it waits now for what the rival wrote, and the rival for what it wrote
+        rival.execute(sa.text("INSERT INTO feedback SELECT * FROM kept WHERE id = (SELECT min(id) FROM kept)"))
+        rival.commit()
+        keeping.result()
+    engine.dispose()
+    store.record_now(a_call(a_determination()))
+
+
+@pytest.mark.parametrize("settings", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+@pytest.mark.parametrize("state", ["40001", "40P01"])
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_transaction_that_gives_way_to_another_is_run_again_twice_and_the_store_is_not_taken_for_down(
+    store: Store, rows: Rows, state: str, times: int
+) -> None:
+    rows("DROP SEQUENCE IF EXISTS runs")
+    rows("CREATE SEQUENCE runs")  # it goes on counting when a transaction is rolled back
+    gives_way = f"DO $$ BEGIN IF nextval('runs') <= {times} THEN RAISE SQLSTATE '{state}'; END IF; END $$"
+    if times == 2:
+        store._here.driver.commit([(gives_way, [()])])
+    else:
+        with pytest.raises(RecordsUnavailable, match=state):
+            store._here.driver.commit([(gives_way, [()])])
+    assert rows("SELECT last_value FROM runs")[0][0] == 3
+    assert not store._here.breaker.is_open
+    store.record_now(a_call(a_determination()))
 
 
 class TestParsing:
