@@ -24,6 +24,9 @@ from cds_service.records.tables import HEAD
 PATIENCE = 2
 #: The same for the lock of an embedded file, which others of this service hold for milliseconds.
 FILE_PATIENCE = 1
+#: Seconds after which a server ends a transaction of which it hears no more: its COMMIT was lost on the way, and until then
+#: nobody could write the same row.
+_ABANDONED = 5
 _VARIABLE = "CDS_SERVICE_DATABASE_URL"
 _CURE = "write sqlite:////path/to/file or postgresql://user@host/name"
 _UPGRADE_LOCK = 0x6364735F  # any number that only upgrades of this database use
@@ -83,6 +86,7 @@ def make_engine(url: sa.URL) -> sa.Engine:
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
     limits = f"-c statement_timeout={PATIENCE * 1000} -c lock_timeout={PATIENCE * 1000}"
+    limits += f" -c idle_in_transaction_session_timeout={_ABANDONED * 1000}"
     defaults = {
         "connect_timeout": PATIENCE,
         "tcp_user_timeout": PATIENCE * 1000,

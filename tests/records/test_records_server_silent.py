@@ -27,14 +27,15 @@ pytestmark = [pytest.mark.postgres, pytest.mark.slow]  # waits for what does not
 class Proxy:
     """Stands between a client and a server on this machine, and forwards while ``flows`` is set.
 
-    Of the next ``lost`` commits no reply comes back, and the connection is closed a moment later if it ``closes``.
+    Of the next ``lost`` commits no reply comes back, and the connection is closed a moment later if it ``closes``. If it
+    ``swallows``, they do not arrive either, and the server never hears that the client is gone.
     """
 
     def __init__(self, port: int) -> None:
         self._behind = port
         self.flows = threading.Event()
         self.flows.set()
-        self.lost, self.closes = 0, False
+        self.lost, self.closes, self.swallows = 0, False, False
         self._unanswered: set[socket.socket] = set()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
@@ -64,6 +65,8 @@ class Proxy:
                 if is_lost:
                     self.lost -= 1
                     self._unanswered.add(one)
+                    if self.swallows:
+                        return
                 other.sendall(data)
                 if is_lost and self.closes:
                     time.sleep(0.2)
@@ -152,6 +155,22 @@ def test_a_commit_that_arrived_and_was_never_answered_leaves_no_assertion_that_w
     for name in ("coverage_information", "with_coverage_information"):
         counted = [sum(each.count for each in measured if each.name == name) for measured in (before, store.measures(None, None))]
         assert counted[0] == counted[1]
+
+
+def test_a_transaction_whose_commit_was_lost_on_the_way_holds_up_what_is_written_in_its_place_for_seconds_only(
+    store: Store, proxy: Proxy
+) -> None:
+    store.record_now(a_call())
+    meant = a_call(a_determination())
+    given = a_call(a_determination(assertion_id=None), call_id=meant.call_id, at=meant.at, hook_instance=meant.hook_instance)
+    proxy.lost, proxy.swallows = 1, True
+    assert seconds_to_fail(lambda: store.record_now(meant)) > 2
+    store.record_later(given)
+    deadline = time.monotonic() + 10
+    while not (found := store.find(meant.hook_instance)):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert [each.call for each in found] == [given]
 
 
 def test_a_batch_whose_commit_arrived_and_was_never_answered_is_kept_once(
