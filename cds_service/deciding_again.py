@@ -22,6 +22,7 @@ from cds_service.crd.policy import Policy, parse_policy
 from cds_service.crd.system_actions import Presentation
 from cds_service.policy_files import policy_paths
 from cds_service.records import RecordsMisconfigured
+from cds_service.records.record import ASSERTING
 from cds_service.records.replay import ReplayInput
 from cds_service.settings import Settings
 
@@ -32,7 +33,8 @@ def decide_again(kept: ReplayInput, settings: Settings) -> bytes:
     Raises RecordsMisconfigured where a policy file of then is neither kept nor at hand, or is not read by this version.
     """
     policies, used = _policies(kept, settings), kept.settings
-    how = Presentation(used["public_url"], date.fromisoformat(kept.today), lambda: str(uuid.uuid4()), used["literal_q2"])
+    day, asserting = date.fromisoformat(kept.today), used.get(ASSERTING, True)
+    how = Presentation(used["public_url"], day, lambda: str(uuid.uuid4()), used["literal_q2"], asserting)
     try:
         decision = _decided(kept, policies)
     except CallError as error:

@@ -23,6 +23,7 @@ from cds_service.crd.hooks import Hook
 from cds_service.crd.needs import Fetched
 from cds_service.crd.system_actions import OrderAnswer, OtherAssertion
 from cds_service.records import CallRecord, CardRecord, DeterminationRecord
+from cds_service.records.record import ASSERTING
 from cds_service.services import Services
 
 _log = structlog.get_logger(__name__)
@@ -65,6 +66,8 @@ def keep(parts: Services, call: Call, decision: Decision, response: Response) ->
         if response.has_actions:
             response = render_response(decision, parts.policies, parts.presentation(call.today, asserting=False))
             record = _record(parts, call, 200, response.body, response)
+            # Decided again it would assert, and who disputes the answer would not see why it did not.
+            record.settings[ASSERTING] = False
         parts.store.record_later(record)
     return response
 

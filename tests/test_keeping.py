@@ -34,6 +34,7 @@ from cds_service.records import (
     upgrade_database,
 )
 from cds_service.records.breaker import REST
+from cds_service.records.record import ASSERTING
 from cds_service.records.replay import Difference, replay
 from cds_service.records.words import told
 from cds_service.settings import Settings
@@ -281,6 +282,52 @@ def test_a_database_that_another_holds_costs_the_assertion_only_while_it_is_held
     kept = the_call(store, answer.cards[0]["uuid"])
     assert (kept.hook_instance, kept.response) == (held["hookInstance"], answer.raw)
     assert [(told.answer, told.assertion_id) for told in kept.determinations] == [("yes", None)]
+
+
+@pytest.fixture
+def withheld(settings: Settings, file: Path) -> Callable[[Any], CallRecord]:
+    """Makes the record of a call that came while another held the database."""
+
+    def kept(body: Any, **changes: Any) -> CallRecord:
+        store = open_store(settings, clock=lambda: NOON)
+        holder = sqlite3.connect(file, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        answer = Service(settings.model_copy(update=changes), store).call(body)
+        holder.execute("ROLLBACK")
+        holder.close()
+        store.close()
+        assert (answer.status, answer.actions) == (200, [])
+        call = the_call(store, body["hookInstance"])
+        store.close()
+        return call
+
+    return kept
+
+
+@pytest.mark.requirement("found-11", "found-37")
+def test_an_answer_whose_assertion_was_withheld_is_decided_again_the_same(
+    settings: Settings, store: Store, withheld: Callable[..., CallRecord]
+) -> None:
+    call = withheld(fresh(order_sign(order())))
+    assert decided_again(store, call, settings) == []
+    unmatched = withheld(fresh(order_sign(knee())), unmatched="conditional")
+    assert decided_again(store, unmatched, settings) == []
+    unmarked = {name: value for name, value in call.settings.items() if name != ASSERTING}
+    older = msgspec.structs.replace(call, settings=unmarked)
+    assert [each.place for each in decided_again(store, older, settings)] == ["systemActions"]
+
+
+@pytest.mark.requirement("found-37")
+def test_show_says_that_coverage_information_was_withheld_and_why(
+    service: Service, store: Store, withheld: Callable[..., CallRecord]
+) -> None:
+    said = "  withheld:  coverage information, since it could not be recorded in time"
+    call = withheld(fresh(order_sign(order())))
+    assert said in told(FoundCall(1, call))
+    assert "    No coverage information was written onto the order." in told(FoundCall(1, call))
+    given = the_call(store, assertion_of(service.call(order_sign(order()))))
+    assert ASSERTING not in given.settings
+    assert "withheld" not in "".join(told(FoundCall(1, given)))
 
 
 # calls that say nothing, and calls that are refused

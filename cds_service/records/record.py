@@ -18,6 +18,9 @@ from typing import Any
 
 import msgspec
 
+#: The name in ``CallRecord.settings`` that tells, by False, that an answer's assertions were withheld. Else it is absent.
+ASSERTING = "asserting"
+
 
 class RecordsError(Exception):
     """The root of the tree."""

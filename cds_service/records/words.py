@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from cds_service.records.record import CallRecord, DeterminationRecord, FoundCall, KeptFeedback
+from cds_service.records.record import ASSERTING, CallRecord, DeterminationRecord, FoundCall, KeptFeedback
 
 _RECOGNISED = {
     "yes": "is recognised",
@@ -36,6 +36,8 @@ def told(found: FoundCall) -> Iterator[str]:
         yield f"  fetched:   {place}"
     for place, failure in call.settings.get("failed_fetches", {}).items():
         yield f"  missing:   {place} ({failure})"
+    if not call.settings.get(ASSERTING, True):
+        yield "  withheld:  coverage information, since it could not be recorded in time"
     if call.status >= 300:
         yield from _refusal(call)
     elif not call.determinations:
