@@ -61,7 +61,7 @@ class Keyring:
             )
         try:
             return zlib.decompress(cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], row.encode()), _RAW)
-        except (InvalidTag, ValueError):
+        except (InvalidTag, ValueError, TypeError):  # SQLite takes a text, too, where bytes should stand
             raise RecordUnreadable(
                 f"{row} does not open with key {key_id!r}: it was altered, or the key is another one"
             ) from None

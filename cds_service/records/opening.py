@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from cds_service.records import database, lookup, tables
+from cds_service.records import database, tables
 from cds_service.records.encryption import Keyring, make_key_file, parse_keys, read_key_file
 from cds_service.records.record import RecordsMisconfigured, RecordsUnavailable, RecordUnreadable
 from cds_service.records.store import Store
+from cds_service.records.writer import sealed_call
 
 if TYPE_CHECKING:
     from cds_service.settings import Settings
 
 _KEYS = "CDS_SERVICE_RECORDS_KEYS"
+#: So many records from either end tell whether the keys are right, where the newest does not open.
+_LOOKED_AT = 8
+_calls = tables.calls
 
 
 def open_store(
@@ -47,7 +51,7 @@ def open_store(
                 raise RecordsMisconfigured(f"{_KEYS}: a database server needs a key; set id:$(openssl rand -base64 32)")
             database.check_server(engine)
         keyring = Keyring(keys)
-        _check_newest(engine, keyring)
+        notices += _check_keys(engine, keyring)
     finally:
         engine.dispose()
     return Store(
@@ -95,7 +99,7 @@ def _open_file(
             # A key that was made first stays good for reading after the operator has configured one.
             keys = configured + [key for key in made if key[0] not in {key_id for key_id, _ in configured}]
             if not keys:
-                if _newest(engine) is not None:
+                if not _is_empty(engine):
                     raise RecordsMisconfigured(f"{key_path} is missing, yet records are sealed; restore it, or set {_KEYS}")
                 if key_path.exists():
                     raise RecordsMisconfigured(f"{key_path} holds no key; restore it, or remove it and have one made")
@@ -108,18 +112,49 @@ def _open_file(
     return keys, tuple(notices)
 
 
-def _newest(engine: sa.Engine) -> sa.Row[tuple[object, ...]] | None:
+def _is_empty(engine: sa.Engine) -> bool:
     with database.reading(engine) as connection:
-        return connection.execute(sa.select(tables.calls).order_by(tables.calls.c.id.desc()).limit(1)).first()
+        return connection.execute(sa.select(_calls.c.id).limit(1)).first() is None
 
 
-def _check_newest(engine: sa.Engine, keyring: Keyring) -> None:
-    """Refuse keys that do not open the newest record: a wrong key would be noticed only in a dispute."""
+def _check_keys(engine: sa.Engine, keyring: Keyring) -> tuple[str, ...]:
+    """Refuse keys that open nothing of what names them: a wrong key would be noticed only in a dispute.
+
+    One altered record must not keep the service from starting: it is passed over, and told.
+    """
+    passed_over: list[str] = []
     try:
-        row = _newest(engine)
-        if row is not None:
-            lookup.opened(keyring, row)
+        for rows in _sample(engine).values():
+            for row in rows:
+                try:
+                    _open(engine, keyring, row)
+                except RecordUnreadable as error:
+                    passed_over.append(f"{row.call_id}: {error}")
+                else:
+                    return tuple(f"records: {each}; it is passed over" for each in passed_over)
+            if len(rows) > 1:
+                break
     except RecordsUnavailable as error:
         raise RecordsMisconfigured(f"{database.shown(engine.url)} cannot be read ({error})") from None
-    except RecordUnreadable as error:
-        raise RecordsMisconfigured(f"{_KEYS}: {error}") from None
+    if passed_over:
+        raise RecordsMisconfigured(f"{_KEYS}: {passed_over[-1]}")
+    return ()
+
+
+def _sample(engine: sa.Engine) -> dict[str, list[Any]]:
+    """Some of the newest rows and some of the oldest, newest first, by the key that they name."""
+    columns = (_calls.c.id, _calls.c.call_id, _calls.c.key_id)
+    found: dict[int, Any] = {}
+    with database.reading(engine) as connection:
+        for order in (_calls.c.id.desc(), _calls.c.id):
+            found |= {row.id: row for row in connection.execute(sa.select(*columns).order_by(order).limit(_LOOKED_AT))}
+    rows: dict[str, list[Any]] = {}
+    for number in sorted(found, reverse=True):
+        rows.setdefault(found[number].key_id, []).append(found[number])
+    return rows
+
+
+def _open(engine: sa.Engine, keyring: Keyring, row: Any) -> None:
+    with database.reading(engine) as connection:
+        sealed = connection.execute(sa.select(_calls.c.sealed).where(_calls.c.id == row.id)).scalar_one_or_none()
+    keyring.unseal(row.key_id, sealed or b"", sealed_call(row.id))  # none: it was purged a moment ago

@@ -47,12 +47,17 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "records.sqlite3")
         return load_settings(database_url=f"sqlite:///{tmp_path}/records.sqlite3", records_keys=KEY)
-    url = request.getfixturevalue("server_url")
-    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    return load_settings(database_url=request.getfixturevalue("emptied_server"), records_keys=KEY)
+
+
+@pytest.fixture
+def emptied_server(server_url: str) -> str:
+    """The server's database without what tests before this one kept."""
+    engine = sa.create_engine(server_url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
         connection.execute(sa.text("TRUNCATE calls, determinations, cards, feedback, seen_tokens, policies"))
     engine.dispose()
-    return load_settings(database_url=url, records_keys=KEY)
+    return server_url
 
 
 @pytest.fixture

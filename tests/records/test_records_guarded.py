@@ -7,7 +7,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,55 @@ def test_without_the_key_of_the_newest_record_the_start_is_refused(settings: Set
     wrong = "test-1:" + OTHER_KEY.split(":")[1]
     with pytest.raises(RecordsMisconfigured, match="CDS_SERVICE_RECORDS_KEYS"):
         open_store(settings.model_copy(update={"records_keys": (wrong,)}))
+
+
+def sealed_by_turns(settings: Settings, *turns: tuple[tuple[str, ...], int]) -> None:
+    """Keep so many calls with each of these lists of keys, one after the other."""
+    when = datetime(2026, 1, 1, tzinfo=UTC)
+    for keys, count in turns:
+        store = open_store(settings.model_copy(update={"records_keys": keys}))
+        for _ in range(count):
+            when += timedelta(seconds=1)
+            store.record_now(a_call(a_determination(), at=when))
+        store.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "sealed = (SELECT sealed FROM calls ORDER BY id LIMIT 1)",
+        "sealed = 'a text'",
+        "sealed = ''",
+        "key_id = 'lost'",
+    ],
+)
+def test_one_altered_record_keeps_nobody_out_even_if_it_is_the_newest(settings: Settings, rows: Rows, change: str) -> None:
+    sealed_by_turns(settings, ((KEY,), 3))
+    rows(f"UPDATE calls SET {change} WHERE id = (SELECT max(id) FROM calls)")
+    store = open_store(settings)
+    altered = rows("SELECT call_id FROM calls ORDER BY id DESC LIMIT 1")[0][0]
+    [notice] = [each for each in store.notices if altered in each]
+    assert notice.endswith("it is passed over")
+    told: list[RecordUnreadable] = []
+    assert len(list(store.calls(None, None, told.append))) == 2
+    assert [altered in str(each) for each in told] == [True]
+    store.close()
+
+
+def test_many_altered_records_keep_nobody_out_while_the_oldest_open(settings: Settings, rows: Rows) -> None:
+    sealed_by_turns(settings, ((KEY,), 12))
+    rows("UPDATE calls SET sealed = 'a text' WHERE id NOT IN (SELECT id FROM calls ORDER BY id LIMIT 1)")
+    open_store(settings).close()
+
+
+def test_a_wrong_new_key_is_refused_although_the_old_one_opens_what_is_older(settings: Settings) -> None:
+    sealed_by_turns(settings, ((KEY,), 3), ((OTHER_KEY, KEY), 2))
+    wrong = OTHER_KEY.split(":")[0] + ":" + KEY.split(":")[1]
+    with pytest.raises(RecordsMisconfigured, match=r"CDS_SERVICE_RECORDS_KEYS.*'test-2'"):
+        open_store(settings.model_copy(update={"records_keys": (wrong, KEY)}))
+    with pytest.raises(RecordsMisconfigured, match=r"CDS_SERVICE_RECORDS_KEYS.*'test-2'"):
+        open_store(settings.model_copy(update={"records_keys": (KEY,)}))
+    open_store(settings.model_copy(update={"records_keys": (OTHER_KEY,)})).close()  # what it cannot open is named later
 
 
 @pytest.mark.parametrize(
@@ -252,11 +301,11 @@ class TestTheServer:
         assert "secret-word" not in str(raised.value)
 
     @pytest.mark.postgres
-    def test_a_connection_that_the_server_closed_costs_no_record_and_no_token(self, server_url: str) -> None:
-        store = open_store(load_settings(database_url=server_url, records_keys=KEY))
+    def test_a_connection_that_the_server_closed_costs_no_record_and_no_token(self, emptied_server: str) -> None:
+        store = open_store(load_settings(database_url=emptied_server, records_keys=KEY))
         store.record_now(a_call(a_determination()))
         assert store.token_is_new("ehr-one", "before the cut", 2_000_000_000)
-        engine = sa.create_engine(server_url.replace("postgresql:", "postgresql+psycopg:"))
+        engine = sa.create_engine(emptied_server.replace("postgresql:", "postgresql+psycopg:"))
         with engine.connect() as connection:
             connection.execute(
                 sa.text(
