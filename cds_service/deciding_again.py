@@ -70,10 +70,16 @@ def _policies(kept: ReplayInput, settings: Settings) -> tuple[Policy, ...]:
 
 
 def _policy(policy_id: str, digest: str, kept: ReplayInput, settings: Settings) -> Policy:
-    """The policy whose file has the SHA-256 ``digest``: as kept, else as it stands in the folders now."""
-    content = kept.policies.get(policy_id) or _at_hand(digest, settings)
+    """The policy whose file has the SHA-256 ``digest``: as kept, else as it stands in the folders now.
+
+    Raises RecordsMisconfigured.
+    """
+    found = kept.policies.get(policy_id)
+    # Whoever may write the database could otherwise change what was answered then.
+    content = found if found is not None and _is(found, digest) else _at_hand(digest, settings)
     if content is None:
-        raise RecordsMisconfigured(f"the policy file {policy_id} of then ({digest[:12]}...) is neither kept nor at hand")
+        where = "is neither kept nor" if found is None else "was altered where it is kept, and is not"
+        raise RecordsMisconfigured(f"the policy file {policy_id} of then ({digest[:12]}...) {where} at hand")
     try:
         return _parsed(content, policy_id)
     except PolicyError as error:
@@ -89,4 +95,8 @@ def _parsed(content: bytes, policy_id: str) -> Policy:
 
 def _at_hand(digest: str, settings: Settings) -> bytes | None:
     contents = (path.read_bytes() for path in policy_paths(settings.policies))
-    return next((content for content in contents if hashlib.sha256(content).hexdigest() == digest), None)
+    return next((content for content in contents if _is(content, digest)), None)
+
+
+def _is(content: bytes, digest: str) -> bool:
+    return hashlib.sha256(content).hexdigest() == digest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -801,7 +802,8 @@ def test_a_call_is_decided_by_the_policy_file_of_then_when_the_file_has_changed(
     for answer in (then, now):
         assert decided_again(store, the_call(store, assertion_of(answer)), settings) == []
     older = the_call(store, assertion_of(then))
-    differences = replay(older, {"blue-advantage-177": changed_policy().encode()}, lambda kept: decide_again(kept, settings))
+    changed = msgspec.structs.replace(older, policy_hashes=the_call(store, assertion_of(now)).policy_hashes)
+    differences = decided_again(store, changed, settings)
     assert "not-covered" in str([each.then for each in differences])
     assert "not-covered" not in str([each.now for each in differences])
 
@@ -818,11 +820,36 @@ def test_a_policy_file_that_was_not_kept_is_taken_from_the_folders_if_it_is_the_
         decided_again(store, the_call(store, assertion_of(other)), settings)
 
 
+@pytest.mark.requirement("found-37")
+@pytest.mark.parametrize("made", ["CAST(? AS BLOB)", "CAST(? AS TEXT)"])
+def test_by_a_policy_file_that_was_altered_where_it_is_kept_nothing_is_decided_again(
+    settings: Settings, store: Store, file: Path, tmp_path: Path, made: str
+) -> None:
+    path = tmp_path / "then.toml"
+    path.write_bytes(POLICY.read_bytes() + b"\n# of then\n")
+    keep_policy(store, path.read_text(encoding="utf-8"))
+    answer = Service(settings, store, policies=(load_policy(path),)).call(fresh(order_sign(order())))
+    call = the_call(store, assertion_of(answer))
+    assert decided_again(store, call, settings) == []
+    with sqlite3.connect(file) as database:
+        database.execute(f"UPDATE policies SET file = {made}", (changed_policy().encode(),))
+    database.close()
+    with pytest.raises(RecordsMisconfigured, match=r"blue-advantage-177 of then .* was altered where it is kept"):
+        decided_again(store, call, settings)
+    at_hand = settings.model_copy(update={"policies": tmp_path})
+    assert decided_again(store, call, at_hand) == []
+    keep_policy(store, path.read_text(encoding="utf-8"))  # as the next start by that file does
+    assert decided_again(store, call, settings) == []
+
+
 def test_a_kept_policy_file_that_this_version_cannot_read_is_an_error_of_one_line(settings: Settings, service: Service) -> None:
     store = service.app.extensions["cds_service"].store
     call = the_call(store, assertion_of(service.call(order_sign(order()))))
+    content = b'of = "another time"'
+    call.policy_hashes["blue-advantage-177"] = hashlib.sha256(content).hexdigest()
     with pytest.raises(RecordsMisconfigured, match="blue-advantage-177") as raised:
-        replay(call, {"blue-advantage-177": b'of = "another time"'}, lambda kept: decide_again(kept, settings))
+        replay(call, {"blue-advantage-177": content}, lambda kept: decide_again(kept, settings))
+    assert "is not read by this version" in str(raised.value)
     assert "\n" not in str(raised.value)
 
 

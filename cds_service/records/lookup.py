@@ -133,9 +133,12 @@ def pages(engine: sa.Engine, start: datetime | None, end: datetime | None, *, se
 
 
 def policy_files(engine: sa.Engine, hashes: dict[str, str]) -> dict[str, bytes]:
-    """The kept policy files of ``hashes`` (policy id to SHA-256), by policy id; one never kept is missing."""
+    """The kept policy files of ``hashes`` (policy id to SHA-256), by policy id; one never kept is missing.
+
+    The bytes are as they stand there: who decides by them looks at their hash.
+    """
     column = tables.policies.c
     with reading(engine) as connection:
         query = sa.select(column.sha256, column.file).where(column.sha256.in_(list(hashes.values())))
-        files = {row.sha256: bytes(row.file) for row in connection.execute(query)}
+        files = {row.sha256: tables.octets(row.file) for row in connection.execute(query)}
     return {policy: files[sha256] for policy, sha256 in hashes.items() if sha256 in files}

@@ -145,6 +145,11 @@ def plain(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:57]
 
 
+def octets(value: bytes | str) -> bytes:
+    """What stands in a column of bytes, where somebody may have written a text, which SQLite takes."""
+    return value.encode() if isinstance(value, str) else bytes(value)
+
+
 def plain_code(code: str | None, offered: Collection[str]) -> str | None:
     """A coded reason as it may stand in a plain column: the code if a card ``offered`` it, else ``(other)``; None for none.
 

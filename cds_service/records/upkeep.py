@@ -98,16 +98,21 @@ def _rekey(engine: sa.Engine, keyring: Keyring, table: sa.Table, bound: Any) -> 
 
 
 def keep_policies(engine: sa.Engine, files: Mapping[str, bytes], now: datetime) -> dict[str, str]:
-    """Keep each policy file (by policy id), once; the SHA-256 of each, in hex. Raises RecordsUnavailable."""
+    """Keep each policy file (by policy id), once and unaltered; the SHA-256 of each, in hex. Raises RecordsUnavailable."""
     hashes = {policy: hashlib.sha256(file).hexdigest() for policy, file in files.items()}
     rows = [
         {"sha256": hashes[policy], "policy": policy, "first_used": tables.micros(now), "file": file}
         for policy, file in files.items()
     ]
-    known = sa.select(tables.policies.c.sha256).where(tables.policies.c.sha256.in_(list(hashes.values())))
+    column = tables.policies.c
     with reading(engine) as connection:
-        rows = [row for row in rows if row["sha256"] not in set(connection.execute(known).scalars())]
+        known = connection.execute(sa.select(column.sha256, column.file).where(column.sha256.in_(list(hashes.values()))))
+        whole = {kept.sha256 for kept in known if hashlib.sha256(tables.octets(kept.file)).hexdigest() == kept.sha256}
+    rows = [row for row in rows if row["sha256"] not in whole]
     if rows:
         with writing(engine) as connection:
+            for row in rows:
+                # One that was altered is put right: what it answered could not be decided again otherwise.
+                connection.execute(tables.policies.update().where(column.sha256 == row["sha256"]).values(file=row["file"]))
             connection.execute(insert_if_new(engine, tables.policies), rows)
     return hashes
