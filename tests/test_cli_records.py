@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -389,6 +390,25 @@ def test_rekey_seals_with_the_newest_key_after_which_the_old_one_may_go(kept: Ke
     assert said(file, "rekey", keys=both) == "0 records sealed with the newest key\n"
     assert "Ramona-Quill" in said(file, "show", name, keys=NEW_KEY)
     assert "CDS_SERVICE_RECORDS_KEYS" in refused(file, "show", name, keys=KEY)
+
+
+def test_rekey_names_what_does_not_open_and_goes_on_with_what_comes_after(kept: Kept, file: Path) -> None:
+    both = f"{NEW_KEY},{KEY}"
+    database = sqlite3.connect(file)
+    ((first,),) = database.execute("SELECT call_id FROM calls ORDER BY id LIMIT 1")
+    database.execute("UPDATE calls SET sealed = 'altered' WHERE call_id = ?", (first,))
+    database.execute("UPDATE feedback SET key_id = 'lost'")
+    database.commit()
+    result = run_here(file, "rekey", keys=both)
+    assert result.stdout == "3 records sealed with the newest key; 2 that do not open stay as they are\n"
+    assert result.returncode == 2
+    altered, lost = result.stderr.splitlines()
+    assert altered.startswith(f"cds-service: {first}: calls.sealed/")
+    assert lost.startswith(f"cds-service: {kept.signed.cards[0]['uuid']}: feedback.sealed/")
+    assert "key 'lost', which is not at hand" in lost
+    rows = database.execute("SELECT key_id, count(*) FROM calls GROUP BY key_id ORDER BY key_id").fetchall()
+    assert rows == [("newer", 3), ("test", 1)]
+    database.close()
 
 
 # what is wrong is said in one line

@@ -206,6 +206,18 @@ def _upgrade(tools: Tools) -> None:
 @click.command("rekey")
 @click.pass_obj
 def _rekey(tools: Tools) -> None:
-    """Seal every record with the newest key, after which older keys may be removed."""
+    """Seal every record with the newest key, after which older keys may be removed.
+
+    A record that does not open is named and stays as it is; the exit code is then 2.
+    """
+    unreadable: list[RecordUnreadable] = []
+
+    def pass_over(error: RecordUnreadable) -> None:
+        unreadable.append(error)
+        click.echo(f"cds-service: {error}", err=True)
+
     with tools.store() as store:
-        click.echo(f"{store.rekey()} records sealed with the newest key")
+        done = store.rekey(pass_over)
+    besides = f"; {len(unreadable)} that do not open stay as they are" if unreadable else ""
+    click.echo(f"{done} records sealed with the newest key{besides}")
+    sys.exit(2 if unreadable else 0)

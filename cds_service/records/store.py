@@ -193,9 +193,12 @@ class Store:
         """Delete the calls that came in before ``before``, and their feedback; how many. Raises RecordsUnavailable."""
         return upkeep.purge(self._here.engine, before)
 
-    def rekey(self) -> int:
-        """Seal with the newest key what is sealed with another; how many rows. Raises RecordsError."""
-        return upkeep.rekey(self._here.engine, self._keyring)
+    def rekey(self, on_unreadable: lookup.Told) -> int:
+        """Seal with the newest key what is sealed with another; how many rows. Raises RecordsUnavailable.
+
+        What does not open is told to ``on_unreadable`` and passed over.
+        """
+        return upkeep.rekey(self._here.engine, self._keyring, on_unreadable)
 
     @property
     def waiting(self) -> int:

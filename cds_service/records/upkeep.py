@@ -14,6 +14,7 @@ from cds_service.records import tables
 from cds_service.records.database import insert_if_new, reading, writing
 from cds_service.records.encryption import Keyring
 from cds_service.records.feedback import sealed_feedback
+from cds_service.records.record import RecordUnreadable
 from cds_service.records.writer import sealed_call
 
 # Small, so that no call waits long behind one of these transactions.
@@ -75,25 +76,35 @@ def _delete_feedback(connection: sa.Connection, ids: Sequence[str]) -> int:
     return connection.execute(_feedback.delete().where(_feedback.c.id.in_(sorted(ids)))).rowcount
 
 
-def rekey(engine: sa.Engine, keyring: Keyring) -> int:
-    """Seal with the newest key whatever is sealed with another; how many rows. Raises RecordsUnavailable, RecordUnreadable."""
-    return _rekey(engine, keyring, _calls, sealed_call) + _rekey(engine, keyring, _feedback, sealed_feedback)
+def rekey(engine: sa.Engine, keyring: Keyring, on_unreadable: Callable[[RecordUnreadable], None]) -> int:
+    """Seal with the newest key whatever is sealed with another; how many rows. Raises RecordsUnavailable.
+
+    A row that does not open is told to ``on_unreadable``, left as it is, and passed over.
+    """
+    done = 0
+    for table, name, bound in ((_calls, _calls.c.call_id, sealed_call), (_feedback, _feedback.c.card, sealed_feedback)):
+        done += _rekey(engine, keyring, table, name, bound, on_unreadable)
+    return done
 
 
-def _rekey(engine: sa.Engine, keyring: Keyring, table: sa.Table, bound: Any) -> int:
+def _rekey(engine: sa.Engine, keyring: Keyring, table: sa.Table, name: sa.Column[str], bound: Any, on_unreadable: Any) -> int:
     done, last = 0, None
     while True:
-        query = sa.select(table.c.id, table.c.key_id, table.c.sealed).where(table.c.key_id != keyring.newest)
-        query = query.where(table.c.id > last) if last is not None else query
+        query = sa.select(table.c.id, table.c.key_id, table.c.sealed, name.label("name"))
+        query = query.where(table.c.key_id != keyring.newest, *([table.c.id > last] if last is not None else []))
         with reading(engine) as connection:
             rows = connection.execute(query.order_by(table.c.id).limit(_AT_A_TIME)).all()
         if not rows:
             return done
         with writing(engine) as connection:
             for row in rows:
-                sealed = keyring.seal(keyring.unseal(row.key_id, row.sealed, bound(row.id)), bound(row.id))
+                try:
+                    sealed = keyring.seal(keyring.unseal(row.key_id, row.sealed, bound(row.id)), bound(row.id))
+                except RecordUnreadable as error:
+                    on_unreadable(RecordUnreadable(f"{row.name}: {error}"))
+                    continue
                 connection.execute(table.update().where(table.c.id == row.id).values(key_id=keyring.newest, sealed=sealed))
-        done += len(rows)
+                done += 1
         last = rows[-1].id
 
 
