@@ -11,7 +11,6 @@ from typing import Any
 import click
 from pydantic.fields import FieldInfo
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from cds_service.cli_output import settings_or_fail
 from cds_service.settings import PREFIX, Settings
@@ -55,10 +54,7 @@ def _shown(field: str, info: FieldInfo, value: Any) -> Any:
 
 
 def _without_password(url: str) -> str:
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        return MASKED
+    parsed = make_url(url)
     # A password may stand in the query too (libpq's "password", "sslpassword").
     if any("password" in name.lower() for name in parsed.query):
         parsed = parsed.set(query={})

@@ -66,7 +66,12 @@ class Settings(BaseSettings):
     records_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         (), repr=False, description="Keys of the records, newest first: `id:base64 of 32 bytes`, separated by commas. Secret."
     )
-    retention_days: int | None = Field(None, ge=1, description="Records older than this many days are purged. Unset: kept.")
+    retention_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,  # a hundred years; no day can be counted thousands of years back
+        description="Records older than this many days are purged, at most 36500. Unset: kept for ever.",
+    )
 
     try_: bool | None = Field(
         None, alias="CDS_SERVICE_TRY", description="The try-it page. Unset: on in open mode, off in jwt mode."
@@ -108,6 +113,23 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
             raise ValueError("is no web address; write for example https://crd.example.org")
         return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        # Loaded where it is used: it takes a tenth of a second, and most commands open no database.
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            host = make_url(value).host or ""
+        except (ArgumentError, ValueError):  # a port that is no number is a ValueError
+            raise ValueError("is no SQLAlchemy URL; write sqlite:////path/to/file or postgresql://user@host/name") from None
+        if "@" in host:  # which would be shown, and be a part of the password
+            raise ValueError("has an @ in its host; write %40 for one in the password")
+        return value
 
     @field_validator("fhir_servers")
     @classmethod

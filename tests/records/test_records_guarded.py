@@ -257,7 +257,7 @@ store.close()
     @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://host/db", "nonsense", "sqlite:////proc/no/r.db"])
     def test_a_database_that_cannot_keep_records_is_refused_by_name_of_the_setting(self, url: str) -> None:
         with pytest.raises(RecordsMisconfigured, match="CDS_SERVICE_DATABASE_URL"):
-            open_store(load_settings(database_url=url))
+            open_store(load_settings().model_copy(update={"database_url": url}))
 
     def test_a_file_that_is_no_database_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "r.sqlite3"
