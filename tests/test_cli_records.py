@@ -432,13 +432,58 @@ def test_a_database_that_cannot_be_used_is_one_line_without_its_password(url: st
     assert "hunter2" not in line
 
 
-@pytest.mark.parametrize(
+EACH_THAT_OPENS = pytest.mark.parametrize(
     "words", [["show", "id"], ["replay", "id"], ["export"], ["measures"], ["purge", "--before", "2026-01-01"], ["rekey"]]
 )
+
+
+@EACH_THAT_OPENS
 def test_no_command_but_serve_and_upgrade_makes_a_file_where_none_is(tmp_path: Path, words: list[str]) -> None:
     path = tmp_path / "wrong" / "records.sqlite3"
     assert f"{path} does not exist" in refused(path, *words)
     assert list(tmp_path.iterdir()) == []
+
+
+@EACH_THAT_OPENS
+def test_no_command_but_serve_and_upgrade_makes_tables_or_a_key_in_an_empty_file(tmp_path: Path, words: list[str]) -> None:
+    path = tmp_path / "records.sqlite3"
+    path.touch(0o644)
+    assert f"{path} is empty; name the file" in refused(path, *words, keys="")
+    assert (list(tmp_path.iterdir()), path.stat().st_size, stat.S_IMODE(path.stat().st_mode)) == ([path], 0, 0o644)
+
+
+@EACH_THAT_OPENS
+@pytest.mark.parametrize(
+    ("change", "cure"),
+    [
+        ("UPDATE alembic_version SET version_num = '0001'", "start the service, or run: cds-service records upgrade"),
+        ("UPDATE alembic_version SET version_num = '9999'", "was migrated by a newer version of cds-service"),
+        ("DROP TABLE alembic_version; PRAGMA journal_mode = DELETE", "has no tables yet"),
+    ],
+    ids=["older", "newer", "none of ours"],
+)
+def test_no_command_but_serve_and_upgrade_changes_a_file_of_another_version(
+    file: Path, words: list[str], change: str, cure: str
+) -> None:
+    database = sqlite3.connect(file)
+    database.executescript(change)
+    database.close()
+    before = file.read_bytes()
+    assert cure in refused(file, *words)
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_command_on_a_file_without_records_makes_no_key(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    assert run_here(path, "upgrade").returncode == 0
+    assert "start the service, which makes it, or set CDS_SERVICE_RECORDS_KEYS" in refused(path, "measures", keys="")
+    assert not path.with_name("records.sqlite3.key").exists()
+
+
+def test_a_command_that_looks_leaves_nothing_beside_the_file(kept: Kept, file: Path) -> None:
+    assert run_here(file, "show", assertion_of(kept.signed)).returncode == 0
+    assert list(file.parent.iterdir()) == [file]
 
 
 def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 """The database behind the records: which one, how it is opened, and that its tables are there.
 
-An embedded SQLite file is made and migrated by whoever opens it first; a server is migrated by
-``cds-service records upgrade`` only, so that replicas of two versions never fight over its tables.
+An embedded SQLite file is made and migrated by the start of the service, and by ``cds-service records upgrade``; a server is
+migrated by the latter only, so that replicas of two versions never fight over its tables.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ FILE_PATIENCE = 1
 _ABANDONED = 5
 _VARIABLE = "CDS_SERVICE_DATABASE_URL"
 _CURE = "write sqlite:////path/to/file or postgresql://user@host/name"
+_NAME_IT = "name the file that the service keeps its records in"
+_NEWER = f"{_VARIABLE}: {{}} was migrated by a newer version of cds-service; run that version"
 _UPGRADE_LOCK = 0x6364735F  # any number that only upgrades of this database use
 
 
@@ -173,9 +176,26 @@ def reason(error: BaseException) -> str:
 
 
 def check_file(path: Path) -> None:
-    """Refuse an embedded database that is not there. Raises RecordsMisconfigured."""
-    if not os.path.exists(path):  # Path's own raises where a folder may not be looked into
-        raise RecordsMisconfigured(f"{_VARIABLE}: {path} does not exist; name the file that the service keeps its records in")
+    """Refuse an embedded file that is not there, or whose tables are not this version's; nothing of it is changed.
+
+    Another version of the service may be running on it. Raises RecordsMisconfigured.
+    """
+    try:
+        if not path.stat().st_size:
+            raise RecordsMisconfigured(f"{_VARIABLE}: {path} is empty; {_NAME_IT}")
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        raise RecordsMisconfigured(f"{_VARIABLE}: {path} does not exist; {_NAME_IT}") from None
+    # By a connection of its own, since those of ``make_engine`` would set the file to write ahead.
+    engine = sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True))
+    try:
+        at = revision(engine)
+    finally:
+        engine.dispose()
+    if at is not None and at > HEAD:
+        raise RecordsMisconfigured(_NEWER.format(path))
+    if at != HEAD:
+        state = "has no tables yet" if at is None else f"is at revision {at}, this version needs {HEAD}"
+        raise RecordsMisconfigured(f"{_VARIABLE}: {path} {state}; start the service, or run: cds-service records upgrade")
 
 
 def prepare_file(path: Path) -> None:
@@ -223,6 +243,4 @@ def migrate(engine: sa.Engine) -> None:
         try:
             command.upgrade(config, "head")
         except CommandError:
-            raise RecordsMisconfigured(
-                f"{_VARIABLE}: {shown(engine.url)} was migrated by a newer version of cds-service; run that version"
-            ) from None
+            raise RecordsMisconfigured(_NEWER.format(shown(engine.url))) from None

@@ -33,7 +33,8 @@ def open_store(
 ) -> Store:
     """The store that ``settings`` name, made and migrated if it is an embedded file. Raises RecordsMisconfigured.
 
-    With ``must_exist`` an embedded file that is not there is refused: who only looks has a wrong path.
+    With ``must_exist`` nothing is made nor migrated, and an embedded file that is not there or not this version's is refused:
+    who only looks has a wrong path, or another version runs on it.
     ``on_lost`` is told, from any thread, how many calls given to ``record_later`` were lost. No connection is left
     open, and no thread started: the caller may fork.
     """
@@ -42,9 +43,8 @@ def open_store(
     engine = database.make_engine(url)
     try:
         if database.is_embedded(url):
-            if must_exist:
-                database.check_file(Path(str(url.database)))
-            keys, notices = _open_file(engine, Path(str(url.database)), keys)
+            path = Path(str(url.database))
+            keys, notices = (_look_at_file if must_exist else _open_file)(engine, path, keys)
         else:
             notices = (f"records: {database.shown(url)}",)
             if not keys:
@@ -84,25 +84,21 @@ def upgrade_database(settings: Settings) -> str:
     return database.shown(url)
 
 
-def _open_file(
-    engine: sa.Engine, path: Path, configured: list[tuple[str, bytes]]
-) -> tuple[list[tuple[str, bytes]], tuple[str, ...]]:
-    """Make and migrate the embedded file; its keys, newest first, and what to tell."""
-    key_path = path.with_name(path.name + ".key")
+#: The keys of an embedded file, newest first, and what to tell.
+_Opened = tuple[list[tuple[str, bytes]], tuple[str, ...]]
+
+
+def _open_file(engine: sa.Engine, path: Path, configured: list[tuple[str, bytes]]) -> _Opened:
+    """Make and migrate the embedded file."""
     notices = [f"records: {path}"]
     database.prepare_file(path)
     try:
         with database.file_lock(path):
             if database.revision(engine) != tables.HEAD:
                 database.migrate(engine)
-            made = read_key_file(key_path)
-            # A key that was made first stays good for reading after the operator has configured one.
-            keys = configured + [key for key in made if key[0] not in {key_id for key_id, _ in configured}]
+            keys = _keys_beside(path, configured)
             if not keys:
-                if not _is_empty(engine):
-                    raise RecordsMisconfigured(f"{key_path} is missing, yet records are sealed; restore it, or set {_KEYS}")
-                if key_path.exists():
-                    raise RecordsMisconfigured(f"{key_path} holds no key; restore it, or remove it and have one made")
+                key_path = _refuse_lost_key(engine, path)
                 keys = make_key_file(key_path)
                 notices.append(f"records: sealed with a key made now, {key_path}; back it up apart from the records")
     except (sa.exc.SQLAlchemyError, RecordsUnavailable) as error:
@@ -110,6 +106,39 @@ def _open_file(
     except OSError as error:
         raise RecordsMisconfigured(f"{path.parent} cannot be written ({error.strerror})") from None
     return keys, tuple(notices)
+
+
+def _look_at_file(engine: sa.Engine, path: Path, configured: list[tuple[str, bytes]]) -> _Opened:
+    """Refuse an embedded file that is not fit to look into, and leave it as it is."""
+    try:
+        database.check_file(path)
+        keys = _keys_beside(path, configured)
+        if not keys:
+            key_path = _refuse_lost_key(engine, path)
+            raise RecordsMisconfigured(f"{key_path} is missing; start the service, which makes it, or set {_KEYS}")
+    except (sa.exc.SQLAlchemyError, RecordsUnavailable) as error:
+        raise RecordsMisconfigured(f"{path} cannot be used as records ({database.reason(error)})") from None
+    return keys, ()
+
+
+def _keys_beside(path: Path, configured: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """The ``configured`` keys, then those of the key file: one that was made first stays good for reading."""
+    made = read_key_file(_key_path(path))
+    return configured + [key for key in made if key[0] not in {key_id for key_id, _ in configured}]
+
+
+def _key_path(path: Path) -> Path:
+    return path.with_name(path.name + ".key")
+
+
+def _refuse_lost_key(engine: sa.Engine, path: Path) -> Path:
+    """Where a key may be made, since nothing is sealed yet. Raises RecordsMisconfigured otherwise."""
+    key_path = _key_path(path)
+    if not _is_empty(engine):
+        raise RecordsMisconfigured(f"{key_path} is missing, yet records are sealed; restore it, or set {_KEYS}")
+    if key_path.exists():
+        raise RecordsMisconfigured(f"{key_path} holds no key; restore it, or remove it and have one made")
+    return key_path
 
 
 def _is_empty(engine: sa.Engine) -> bool:
