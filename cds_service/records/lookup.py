@@ -69,8 +69,7 @@ def named(engine: sa.Engine, name: str, limit: int | None = None) -> list[int]:
     if not bare:
         return []
     assertion_id = bare[:-_UUID_LENGTH].upper() + bare[-_UUID_LENGTH:].lower()
-    # An instance stands there as its client wrote it, or as the digest of that.
-    instances = [tables.plain(each) for each in dict.fromkeys((name, bare, bare.lower(), bare.upper()))]
+    instances = {tables.plain(bare), *map(tables.plain_as_first_kept, (name, bare, bare.lower(), bare.upper()))}
     assertions = [each for each in (bare, assertion_id) if each.isprintable()]
     rows = sa.union(
         sa.select(_told.c.call).where(_told.c.assertion_id.in_(assertions)),

@@ -136,10 +136,20 @@ _UUID = re.compile(r"(?:urn:uuid:)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA
 
 
 def plain(text: str) -> str:
-    """``text``, which a client chose, as it may stand in a plain column: a UUID as it is, anything else as its digest.
+    """``text``, which a client chose, as it may stand in a plain column: a UUID in small letters, anything else as its digest.
 
-    CDS Hooks has UUIDs for hookInstance and for cards; "Smith1961" there would be a patient's name in the clear.
+    CDS Hooks has UUIDs for hookInstance and for cards; "Smith1961" there would be a patient's name in the clear. Letter
+    case and spaces around it make no difference, so that it is found however somebody types it.
     """
+    return _plain(text.strip().lower())
+
+
+def plain_as_first_kept(text: str) -> str:
+    """``text`` as ``plain`` made it for records of revision 0001, where letter case and spaces did make a difference."""
+    return _plain(text)
+
+
+def _plain(text: str) -> str:
     if _UUID.fullmatch(text) or not text:
         return text
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:57]

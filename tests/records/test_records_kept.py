@@ -21,7 +21,17 @@ import sqlalchemy as sa
 import structlog.testing
 from conftest import a_call, a_determination, environment  # type: ignore[import-not-found]
 
-from cds_service.records import CallRecord, RecordsUnavailable, RecordUnstorable, Store, breaker, database, open_store, together
+from cds_service.records import (
+    CallRecord,
+    RecordsUnavailable,
+    RecordUnstorable,
+    Store,
+    breaker,
+    database,
+    open_store,
+    tables,
+    together,
+)
 from cds_service.records.later import LaterWriter
 from cds_service.records.together import TogetherWriter, TurnMissed, _Waiting
 from cds_service.settings import Settings, load_settings
@@ -119,17 +129,26 @@ def test_one_hook_instance_finds_every_call_that_bore_it_newest_first(store: Sto
 
 def test_letter_case_and_spaces_around_an_id_do_not_matter(store: Store) -> None:
     made = f"BCBSAL-CRD-{uuid.uuid4()}"
-    written = [str(uuid.uuid4()), str(uuid.uuid4()).upper(), " Always the Same "]
+    mixed = "AbCdEf12-461f-53D9-a2d0-b92A6d38c700"
+    written = [str(uuid.uuid4()), str(uuid.uuid4()).upper(), " Always the Same ", mixed, f"\tURN:UUID:{mixed} "]
     calls = [a_call(a_determination(assertion_id=made), hook_instance=each) for each in written]
     for call in calls:
         store.record_now(call)
     for asked in (made, made.upper(), f" {made.lower()}\n"):
-        assert len(store.find(asked)) == 3
-    for call in calls[:2]:
-        for asked in (call.hook_instance.upper(), f"\t{call.hook_instance.lower()} ", call.cards[0].uuid.upper()):
+        assert len(store.find(asked)) == 5
+    for call in calls:
+        instance = call.hook_instance
+        for asked in (instance, instance.upper(), f"\t{instance.strip().lower()} ", instance.strip(), call.cards[0].uuid.upper()):
             assert [found.call for found in store.find(asked)] == [call]
-    assert store.find(written[2])[0].call == calls[2]
     assert store.find(" ") == []
+
+
+@pytest.mark.parametrize("written", ["AbCdEf12-461f-53D9-a2d0-b92A6d38c700", "ABCDEF12-461F-53D9-A2D0-B92A6D38C700", " Odd One "])
+def test_an_instance_is_found_that_was_kept_when_letter_case_made_a_difference(store: Store, rows: Rows, written: str) -> None:
+    call = a_call(hook_instance=written)
+    store.record_now(call)
+    rows(f"UPDATE calls SET hook_instance = '{tables.plain_as_first_kept(written)}'")
+    assert [found.call for found in store.find(written)] == [call]
 
 
 def test_what_was_never_kept_is_not_found(store: Store) -> None:
