@@ -17,11 +17,11 @@ from cds_service.crd.cards import Response, render_response
 from cds_service.crd.determination import Decision
 from cds_service.crd.errors import CallError, operation_outcome
 from cds_service.crd.feedback import FeedbackItem
-from cds_service.crd.fhir import members
 from cds_service.crd.hook_request import HookRequest
 from cds_service.crd.hooks import Hook
 from cds_service.crd.needs import Fetched
 from cds_service.crd.system_actions import OrderAnswer, OtherAssertion
+from cds_service.kept_body import refused_body, without_token
 from cds_service.records import CallRecord, CardRecord, DeterminationRecord
 from cds_service.records.record import ASSERTING
 from cds_service.services import Services
@@ -139,48 +139,6 @@ def _record(parts: Services, call: Call, status: int, body: bytes, response: Res
         _determinations(response) if response else (),
         _cards(response) if response else (),
     )
-
-
-def without_token(body: bytes) -> bytes:
-    """``body`` without ``fhirAuthorization``: tokens are never stored. Every other member stays as it came."""
-    # Nor is its name written with escapes. A backslash alone is looked for first: that takes a thirtieth of the time.
-    if b"fhirAuthorization" not in body and (b"\\" not in body or b"\\u" not in body):
-        return body
-    present: dict[str, Any] = dict(members(body.removeprefix(b"\xef\xbb\xbf")))
-    if present.pop("fhirAuthorization", None) is None:
-        return body
-    return msgspec.json.encode(present)
-
-
-class _Named(msgspec.Struct, rename="camel"):
-    hook_instance: Any = None
-
-
-_named = msgspec.json.Decoder(_Named)
-_TOKEN_NAMES = (b"fhirauthorization", b"fhir_authorization", b"accesstoken", b"access_token")
-_ESCAPE = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
-
-
-def _may_hold_token(body: bytes) -> bool:
-    if b"\\u00" in body:
-        body = _ESCAPE.sub(lambda escape: bytes.fromhex(escape[1].decode()), body)
-    body = body.lower()
-    return any(name in body for name in _TOKEN_NAMES)
-
-
-def refused_body(body: bytes) -> tuple[bytes, str]:
-    """What may be kept of a body that was refused, and its hookInstance, each empty where there is none.
-
-    Nothing is kept of what is no JSON object, nor where a token may stand at another place than its own.
-    """
-    try:
-        kept = without_token(body)
-        named = _named.decode(kept.removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return b"", ""
-    if _may_hold_token(kept):
-        return b"", ""
-    return kept, named.hook_instance if isinstance(named.hook_instance, str) else ""
 
 
 def _settings(parts: Services, fetched: dict[str, Fetched]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from flask import Flask
 from cds_service import gate
 from cds_service.crd.annotation import ASSERTION_PREFIX
 from cds_service.deciding_again import decide_again
-from cds_service.keeping import without_token
+from cds_service.kept_body import without_token
 from cds_service.policy_files import PACKAGED, load_policy
 from cds_service.records import (
     CallRecord,
@@ -926,3 +926,36 @@ def test_a_body_without_a_token_is_kept_as_the_very_same_bytes(escapes: bytes) -
 @pytest.mark.parametrize("name", [b"fhirAuthorization", b"fhir\\u0041uthorization", b"\\u0066hirAuthorization"])
 def test_a_token_whose_name_is_written_with_escapes_is_taken_out_too(name: bytes) -> None:
     assert b"secret" not in without_token(b'{"hook": "order-sign", "' + name + b'": {"access_token": "secret"}}')
+
+
+#: After each of these the extension asks for CRD 2.2.
+NESTED = [
+    b'"extension": {"vendor": {"fhirAuthorization": {"access_token": "secret"}, "n": 1.10}, ',
+    b'"extension": {"vendor": [{"access_token": "secret"}], ',
+    b'"extension": {"vendor": {"\\u0061ccess_token": "secret"}, ',
+    b'"extension": {"access_token": "secret"}, "extension": {',
+    b'"fhirAuthorization": {"access_token": "secret"}, "extension": {"fhirAuthorization": "secret", ',
+    b'"vendor": [{"access_token": "secret", "n": 1e999}], "extension": {',
+    b'"vendor": {"access_token": "secret", "n": 123456789012345678901234567890}, "extension": {',
+]
+
+
+@pytest.mark.requirement("sec-6")
+@pytest.mark.parametrize("more", NESTED)
+def test_a_token_in_an_extension_is_not_kept_and_the_call_is_decided_again_the_same(
+    settings: Settings, service: Service, store: Store, more: bytes
+) -> None:
+    body = fresh(order_sign(order(), extension=None))
+    del body["extension"]
+    raw = json.dumps(body).encode()[:-1] + b", " + more + b'"davinci-crd.requestedVersion": "2.2"}}'
+    answer = service.call(raw, "order-sign-crd")
+    call = the_call(store, assertion_of(answer))
+    assert call.crd_version == "2.2"
+    assert b"secret" not in call.request
+    assert json.loads(call.request)["context"] == body["context"]
+    assert decided_again(store, call, settings) == []
+
+
+def test_what_the_chart_says_is_kept_to_the_letter_whatever_its_members_are_called() -> None:
+    chart = b'{"draftOrders": {"access_token":  "not one", "n": 1.10}}'
+    assert chart in without_token(b'{"context": ' + chart + b', "prefetch": ' + chart + b"}")
