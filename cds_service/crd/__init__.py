@@ -11,9 +11,9 @@ The policy: ``toml_text`` . ``cue_words`` . ``gaps`` . ``boxes`` . ``answer_pair
 
 Reading an order: ``cues`` . ``labels`` . ``reading`` . ``asking_words`` . ``forbidding`` . ``reaching_back`` . ``reach`` .
 ``forms`` . ``answers`` . ``sentences`` . ``downgrades`` . ``clauses`` . ``phrasing`` . ``asking`` . ``order_text`` .
-``narrative`` . ``order_questions`` . ``collecting`` . ``tagging`` . ``neighbours`` . ``binding`` . ``mentions`` . ``labelled`` .
-``order_codes`` . ``service_kind`` . ``case`` . ``weighing`` . ``verdicts`` . ``catalogue_names`` . ``recognition`` .
-``trial`` . ``order_title`` . ``validation``
+``narrative`` . ``order_questions`` . ``collecting`` . ``tagging`` . ``neighbours`` . ``binding`` . ``asides`` .
+``mentions`` . ``labelled`` . ``order_codes`` . ``service_kind`` . ``case`` . ``weighing`` . ``verdicts`` .
+``catalogue_names`` . ``recognition`` . ``trial`` . ``order_title`` . ``validation``
 
 Deciding: ``payer_names`` . ``coverage_names`` . ``membership`` . ``needs`` . ``gathering`` . ``effort`` . ``order_reading`` .
 ``determination``

@@ -44,6 +44,8 @@ def tone(passage: Passage, first: int, last: int, parts: Sequence[int], *, cued:
     around = words[start:first] + words[last + 1 : end + 1]
     if last < end and words[last + 1] in asking_words.PLACES:
         return Tone.TELLING  # "referred by the SCAN clinic"
+    if phrasing.wonders(passage, start, first):
+        return Tone.TELLING
     if _aside(passage, start, parts):
         return Tone.UNCLEAR
     if phrasing.points_elsewhere(words[start:first], words[last + 1 : end + 1]):
@@ -116,6 +118,8 @@ class _Lead(enum.Enum):
 def _lead(passage: Passage, start: int, first: int, parts: Sequence[int]) -> _Lead:
     """Walk left from the mention to what governs it."""
     words = passage.words
+    if phrasing.is_our_wish(words[start:first]):
+        return _Lead.COMMAND
     infinitive = False
     for index in range(first - 1, start - 1, -1):
         word = words[index]
@@ -138,12 +142,15 @@ def _lead(passage: Passage, start: int, first: int, parts: Sequence[int]) -> _Le
         if word in asking_words.COMMANDS:
             opens = index == start or before in asking_words.BEFORE_COMMAND
             return _Lead.COMMAND if opens or word in asking_words.COURTESIES else _Lead.WISH
+        if (before == "should" and word in ("read", "say", "state")) or (word == "been" and before == "have"):
+            return _Lead.COMMAND  # "order should read SCAN", "should have been a SCAN"
         if word == "doing" and before == "is":
             return _Lead.PROSE  # "the other hospital is doing the SCAN"
         if word in asking_words.WISHES or (word == "have" and before in ("to", "must")):
-            theirs = word in asking_words.LIKINGS and not asking_words.PATIENT.isdisjoint(
-                words[start:index]
-            )  # what a patient wants is no order
+            wanting = words[start:index]  # what a patient wants is no order; what I want for one is
+            theirs = word in asking_words.LIKINGS and not (
+                asking_words.PATIENT.isdisjoint(wanting) or not asking_words.WE.isdisjoint(wanting)
+            )
             return _Lead.PROSE if theirs or before in ("has", "have", "had") else _Lead.WISH
         if word in asking_words.MEANS and words[start] in asking_words.EXAMINING:
             return _Lead.WISH

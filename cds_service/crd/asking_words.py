@@ -19,7 +19,7 @@ COMMANDS: Final = _words(
     """
     please pls plz kindly bitte favor svp do perform run get obtain add include make give acquire schedule book protocol order
     request proceed repeat redo switch upgrade convert change combine supplement need needs require ensure want anadir agregar
-    replace incluir realizar hacer solicitar ajouter inclure faire realiser durchfuhren erganzen solicito
+    replace amend arrange incluir realizar hacer solicitar ajouter inclure faire realiser durchfuhren erganzen solicito
     """
 )
 COURTESIES: Final = _words("please pls plz kindly bitte favor svp")
@@ -35,9 +35,10 @@ WISHES: Final = _words(
     """
     wants wish wishes requests requested requesting ordering orders adding including includes included incl inkl obtaining
     needed needing required requires desires desired prefers indicated approved performing performed done protocoled
-    protocolled converted changed upgraded switched combined supplemented returning seeking looking proceeding plus solicita
-    solicitada richiede richiesta pide pedido solicitado requiere necesita precisa demande demandee erbeten gewunscht
-    erwunscht bitten should must use using doing asking asks asked referred presents presenting coming sent here agreed agrees
+    protocolled converted changed upgraded switched combined supplemented returning seeking looking proceeding plus
+    solicita solicitada richiede richiesta pide pedido solicitado requiere necesita precisa demande demandee erbeten
+    gewunscht erwunscht bitten should must use using doing meant intended grateful asking asks asked referred presents
+    presenting coming sent here agreed agrees
     """
 )
 #: Commands that, across a preposition, join another thing to the mention.
@@ -46,6 +47,7 @@ JOINING: Final = _words("schedule book add combine")
 ACROSS: Final = _words("with w to before after from")
 #: Those of them that are a liking where the patient has it.
 LIKINGS: Final = _words("wants wanted wish wishes requests requested requesting desires desired prefers have asking asks asked")
+WE: Final = _words("i we please pls kindly needs need")
 PATIENT: Final = _words("pt pts patient patients he she they")
 #: Words that lead from an examination to its means: "assess the plexus by SCAN".
 MEANS: Final = _words("with w by via using per mit mittels con por avec par mediante")
@@ -155,6 +157,8 @@ ASKING_LABELS: Final = _words(
     urgent stat attention attn
     """
 )
+#: What a patient does who wonders about it.
+WONDERING: Final = _words("asks asked asking wonders wondered wondering")
 #: Words that make of a mention the name of a place or of people.
 PLACES: Final = _words("program programme clinic center centre team group lab laboratory department registry trial coordinator")
 #: Words behind such a command that name nothing else to do.

@@ -77,7 +77,7 @@ def _again(clause: _Clause) -> Reading | None:
 def _past(clause: _Clause) -> Reading | None:
     """Read what is over or somewhere else: history, results, another order; and what a label says of it."""
     for standing, words in clause.before.found:
-        if standing is Standing.ELSEWHERE and _addressed(clause):
+        if standing is Standing.ELSEWHERE and _addressed(clause) and cue_words.PICTURES.isdisjoint(words.lower().split()):
             return Reading(Standing.REQUEST, words)
         relevant = standing is Standing.ELSEWHERE or (standing is Standing.HISTORY and not clause.is_asked)
         if relevant and not _is_protocol(clause, words):

@@ -130,6 +130,15 @@ CHANGES: Final = _words(
     """
 )
 
+PICTURES: Final = _words("cd disc disk images image films film copy copies report reports records bring brings")
+
+#: In what state, or after what formality, a patient can be scanned: no open condition.
+STATE: Final = _words(
+    """
+    stable extubated transportable tolerated swelling returns returned auth authorization authorized discharged vacation home
+    able weaned vent ventilator icu healed
+    """
+)
 #: What patients are asked about before a scan, and what comes with one.
 SCREENED: Final = _words(
     """

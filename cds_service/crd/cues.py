@@ -118,7 +118,7 @@ BEFORE: Final = _by_standing(
             screening for | education on | education about | handout on | handout about | literature on | information on |
             information about | article on | article about | read about | scheduled for | is scheduled for | having |
             undergoing | going for | upcoming | awaiting scheduled | companion to | in conjunction with |
-            appointment for | slot for | same day as | day of | separate order placed for | transport for | access for |
+            appointment for | slot for | same day as | day of | pre | separate order placed for | transport for | access for |
             npo for | life support for | assist with | assistance with | reprogramming for | rendering of | escort to |
             escort patient to | interrogation for | device check before | premed before | day as | at the same time as |
             add on to | coordinate with | bring | brings | images
@@ -134,20 +134,21 @@ BEFORE: Final = _by_standing(
 AFTER: Final = _by_standing(
     {
         Standing.NEGATED: """
-            too expensive | cost prohibitive | expensive | isn't | wasn't | aren't | doesn't | shouldn't | ruled out |
-            been ruled out | not needed | not indicated | not required | not requested | not necessary | not ordered |
-            not desired | not wanted | not recommended | not covered | not approved | not authorized | not available |
-            not possible | not performed | not done | not at this time | not tolerated | not to be | not be | is not |
-            was not | will not | should not | are not | not offered | unavailable | unnecessary | cancelled | canceled |
-            cancel | declined | refused | denied | deferred | contraindicated | no longer needed | no longer |
-            discontinued | d/c'd | dc'd | withdrawn | removed | on hold | excluded | omitted | not included |
-            isn't needed | nicht erforderlich | ist nicht | wird nicht | nicht erwunscht | nicht gewunscht |
-            no es necesaria | non e | n'est pas | nao e | non serve | no necesaria | not today | cannot be | can't be |
-            not warranted | not appropriate | not what | was ordered in error | ordered in error | in error | by mistake |
-            not intended | replaced by | replaced with | changed to | switched to | converted to | omit | omitted | skip |
-            leave out | leave off | do not add | do not include | nicht notig | non necessaria | no requerida |
-            pas necessaire | nao necessaria | non richiesta | no procede | drop | not feasible | void | voided |
-            inactive | not scheduled | won't be | do not perform | do not do | don't perform | don't do
+            worthless | are worthless | is worthless | too expensive | cost prohibitive | expensive | isn't | wasn't |
+            aren't | doesn't | shouldn't | ruled out | been ruled out | not needed | not indicated | not required |
+            not requested | not necessary | not ordered | not desired | not wanted | not recommended | not covered |
+            not approved | not authorized | not available | not possible | not performed | not done | not at this time |
+            not tolerated | not to be | not be | is not | was not | will not | should not | are not | not offered |
+            unavailable | unnecessary | cancelled | canceled | cancel | declined | refused | denied | deferred |
+            contraindicated | no longer needed | no longer | discontinued | d/c'd | dc'd | withdrawn | removed | on hold |
+            excluded | omitted | not included | isn't needed | nicht erforderlich | ist nicht | wird nicht |
+            nicht erwunscht | nicht gewunscht | no es necesaria | non e | n'est pas | nao e | non serve | no necesaria |
+            not today | cannot be | can't be | not warranted | not appropriate | not what | was ordered in error |
+            ordered in error | in error | by mistake | not intended | replaced by | replaced with | changed to |
+            switched to | converted to | omit | omitted | skip | leave out | leave off | do not add | do not include |
+            nicht notig | non necessaria | no requerida | pas necessaire | nao necessaria | non richiesta | no procede |
+            drop | not feasible | void | voided | inactive | not scheduled | won't be | do not perform | do not do |
+            don't perform | don't do
         """,
         Standing.NEUTRAL: """
             not yet done | not yet performed | not previously done | never done | never performed |
@@ -164,9 +165,9 @@ AFTER: Final = _by_standing(
             per radiology protocol | is being requested | to evaluate | to assess | for evaluation | today | asap |
             to be done | to be performed | to be completed | needs to be | has to be | should be done |
             should be performed | must be | will be performed today | ordered today | to rule out | to r/o | instead |
-            rather than | in lieu of | not mri | as above | mandatory | is mandatory | a must | is a must | essential |
-            is essential | solicitada | solicitado | erbeten | gewunscht | erwunscht |
-            demandee | souhaitee | richiesta
+            rather than | in lieu of | not mri | as above | mandatory | is mandatory | intended | is intended |
+            is what is wanted | is what is needed | was meant | a must | is a must | essential | is essential |
+            solicitada | solicitado | erbeten | gewunscht | erwunscht | demandee | souhaitee | richiesta
         """,
         Standing.HISTORY: """
             done | performed | completed | obtained | showed | shows | show | showing | shown | demonstrated |
@@ -198,12 +199,12 @@ AFTER: Final = _by_standing(
         """,
         Standing.ELSEWHERE: """
             order already in | order already placed | order is already in | to be performed elsewhere |
-            to be done elsewhere | elsewhere | to be arranged by | pre-authorized | preauthorized | pre-authorised |
-            pre-approved | precertified | ordered by | separately | ordered separately | scheduled separately |
-            to be ordered separately | already ordered | already scheduled | scheduled | is scheduled | next week |
-            next month | tomorrow | booked | booked separately | order placed | on separate order | separate order |
-            has been ordered | has been scheduled | appointment | images | records | cd | disc | disk | report | results |
-            consult | authorization | approval | slot | prep
+            to be done elsewhere | elsewhere | to be arranged by | to be available | pre-authorized | preauthorized |
+            pre-authorised | pre-approved | precertified | ordered by | separately | ordered separately |
+            scheduled separately | to be ordered separately | already ordered | already scheduled | scheduled |
+            is scheduled | next week | next month | tomorrow | booked | booked separately | order placed |
+            on separate order | separate order | has been ordered | has been scheduled | appointment | images | records |
+            cd | disc | disk | report | results | consult | authorization | approval | slot | prep
         """,
         Standing.DISCRETION: """
             as clinically appropriate | as clinically indicated | as clinically needed | when clinically indicated |

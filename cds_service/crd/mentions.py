@@ -6,19 +6,19 @@ words (``tagging`` finds them, ``neighbours`` says which count). ``clauses`` rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import Final
 
 import msgspec
 
-from . import binding, clauses, cue_words, forms, neighbours
+from . import asides, binding, clauses, forms, neighbours
 from .cues import Standing
 from .gaps import DASH
 from .order_text import NAMING, Role, Text
 from .reading import Part, Reading
-from .recognition_table import Abbreviation, Keyword, Other, OtherService
+from .recognition_table import Abbreviation, Keyword, Other
 from .tagging import Tagged, part_of
 from .vocabulary import CompiledVocabulary, Tag
 from .words import Passage
@@ -115,44 +115,6 @@ def _spans(tagged: Tagged) -> Iterator[tuple[int, int, bool, Abbreviation | Keyw
             tagged.turned.append((tagged.passage.quote(max(0, first - 2), min(last + 2, len(tagged.tags) - 1)), "N2"))
 
 
-_OVER: Final = frozenset({Standing.HISTORY, Standing.DATED, Standing.NEGATED, Standing.NEUTRAL, Standing.PLAN})
-
-
-def _aside(tagged: Tagged, mentions: Sequence[Mention], parts: Sequence[Part]) -> list[int]:
-    """Return the places of services that an order's name speaks of before it names the mention ("EMG abnormal - SCAN")."""
-    words, breaks = tagged.passage.words, tagged.passage.breaks
-    names = [mention for mention in mentions if not isinstance(mention.entry, Keyword)]
-    asked = next(
-        (name.first for name in names if name.reading.standing is Standing.REQUEST or _is_year(words[name.first - 1])), 0
-    )
-    if words[asked - 1] in _LEADING:  # "biopsy after a SCAN"
-        return []
-    found = []
-    for index, entry in tagged.others:
-        if index >= asked or not isinstance(entry, OtherService):
-            continue
-        ruled_out = index > 0 and words[index - 1] in ("no", "without")
-        told = any(word in _OUTCOMES or _is_year(word) for word in words[index + 1 : asked])
-        parted = any(weight >= DASH for weight in breaks[index + 1 : asked + 1])
-        if ruled_out or told or (parted and clauses.read(tagged.passage, index, index, parts).standing in _OVER):
-            found.append(index)
-    return found
-
-
-#: What became of a service that an order's name tells of before it names the mention.
-_OUTCOMES: Final = cue_words.RESULTS | frozenset(
-    """
-    ok relief required recommended gave helped failed diagnostic unremarkable showed shows revealed refused declined
-    """.split()  # noqa: SIM905
-)
-#: Words right before the mention by which it belongs to what stands before them.
-_LEADING: Final = frozenset("for with w during of after before to by under and plus on from via or vs".split())  # noqa: SIM905
-
-
-def _is_year(word: str) -> bool:
-    return len(word) == 4 and word.isdigit() and word[:2] in ("19", "20")
-
-
 def _scanned(tagged: Tagged) -> Scanned:
     spans = list(islice(_spans(tagged), MAX_MENTIONS))
     parts = [part_of(tags) for tags in tagged.tags]
@@ -175,7 +137,8 @@ def _scanned(tagged: Tagged) -> Scanned:
             reading = bound.shared
         found.append(Mention(tagged.text, tagged.passage, first, last, bounds, entry, foreign, bound.here, reading))
     if tagged.others and tagged.text.role in NAMING:
-        dismissed += _aside(tagged, found, parts)
+        names = [mention for mention in found if not isinstance(mention.entry, Keyword)]
+        dismissed += asides.told_before(tagged, [(name.first, name.reading.standing) for name in names], parts)
     return Scanned(
         tagged.text,
         tagged.passage,

@@ -102,3 +102,22 @@ def label_asks(passage: Passage, start: int) -> bool:
     if len(label) > 3 or any(word.isdigit() for word in label):
         return asking_words.ONLY_TOLD.isdisjoint(label)
     return not asking_words.ASKING_LABELS.isdisjoint(label)
+
+
+def wonders(passage: Passage, start: int, first: int) -> bool:
+    """Tell "the patient asks about a SCAN" in the words from ``start`` to the mention."""
+    lead = passage.words[start:first]
+    return not (asking_words.PATIENT.isdisjoint(lead) or asking_words.WONDERING.isdisjoint(lead))
+
+
+def is_our_wish(lead: Sequence[str]) -> bool:
+    """Tell "I would like him to have a SCAN" and "please have her undergo a SCAN"."""
+    for index in range(len(lead) - 1):
+        if tuple(lead[index : index + 2]) in _OUR_WISHES and asking_words.PATIENT.isdisjoint(lead[:index]):
+            return True
+    return lead[:1] != [] and lead[0] in asking_words.COURTESIES and "have" in lead[1:2] and "undergo" in lead
+
+
+_OUR_WISHES: Final = frozenset(
+    [("would", "like"), ("id", "like"), ("be", "grateful"), ("be", "obliged"), ("want", "the"), ("want", "him"), ("want", "her")]
+)

@@ -134,6 +134,8 @@ def _is_of_another(passage: Passage, cue: Behind, standing: Standing, parts: Seq
         if first in ("authorization", "approval", "appointment"):
             return follower.isdigit()
         return last == "scheduled" and follower == "for" and not _is_day("".join(words[after + 1 : after + 2]))
+    if standing is Standing.PLAN and last in ("when", "once") and not cue_words.STATE.isdisjoint(words[after : after + 4]):
+        return True  # "SCAN when stable"
     if standing is Standing.PLAN and last == "considered" and cue.comma:
         return follower == "for" or behind.is_one
     return standing is Standing.PLAN and last == "planned" and behind.is_one

@@ -47,7 +47,7 @@ from .order_text import Code, OrderText, Role, Text
 from .recognition_table import OtherExam
 from .verdicts import Recognition
 from .vocabulary import CompiledVocabulary, Tag
-from .weighing import Weighed, weigh
+from .weighing import Weighed, is_of_payment, weigh
 from .words import latin
 
 __all__ = ["Answer", "Evidence", "Recognition", "may_concern", "recognise"]
@@ -158,7 +158,7 @@ def _asked(case: Case, weighed: Weighed, coded: Evidence | None) -> Recognition:
     contrary = [
         m
         for m, standing in weighed.against
-        if standing is Standing.NEGATED and (m.text.element not in places or _later(m, weighed))
+        if standing is Standing.NEGATED and not is_of_payment(m) and (m.text.element not in places or _later(m, weighed))
     ]
     choices = [m for m, _ in weighed.open if m.text.element not in places and _leaves_open(m)]
     downgraded = _downgraded(case) or _contradicted(case, places)

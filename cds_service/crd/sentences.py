@@ -42,6 +42,8 @@ def conditioned(passage: Passage, first: int, last: int, bounds: tuple[int, int]
         supposed = words[index] == "should" and index == start and parts[index + 1] == Part.EXAM  # "should the X-ray be normal"
         reflexive = words[index] in ("si", "se") and words[index + 1] in cue_words.REFLEXIVE  # "si richiede uno SCAN"
         if (words[index] in cue_words.OPENS and not reflexive) or supposed:
+            if words[index] in ("when", "once") and not cue_words.STATE.isdisjoint(words[index + 1 : index + 5]):
+                break
             if _closes_its_phrase(passage, index, first, start):
                 break  # "contrast if needed, SCAN"
             if index > start and words[index - 1] in cue_words.DOUBT:
@@ -107,7 +109,8 @@ def alternative(passage: Passage, first: int, last: int, bounds: tuple[int, int]
             break
     for index in range(last + 1, end):
         if _is_or(words, index):
-            tail = [Part.EXAM if words[i] in cue_words.PLAIN else parts[i] for i in range(index + 1, min(end, index + 7) + 1)]
+            closes = next((i for i in range(index + 2, end + 1) if passage.breaks[i] >= DASH), end + 1)
+            tail = [Part.EXAM if words[i] in cue_words.PLAIN else parts[i] for i in range(index + 1, min(closes, index + 8))]
             if tail and Part.EXAM in tail and Part.MENTION not in tail[: tail.index(Part.EXAM)]:
                 return words[index]
         if parts[index] in (Part.EXAM, Part.MENTION) or words[index] in ("if", "but", "please", "negative", "fails"):

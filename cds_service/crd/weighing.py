@@ -30,11 +30,15 @@ def _standing(case: Case, mention: Mention) -> Standing:
         return Standing.REQUEST if naming else Standing.HISTORY
     if standing is Standing.SUGGESTED and asking.then_commanded(mention.passage, mention.last):
         return Standing.REQUEST  # "the radiologist recommends a SCAN. Please schedule."
+    if standing is Standing.SUGGESTED and case.kind.other is not None and not case.kind.to_department:
+        return Standing.TOLD
     if standing is Standing.SUGGESTED:
         plain_exam = case.kind.modality_named and case.kind.unlisted is None and not naming
         return Standing.DISCRETION if plain_exam else Standing.REQUEST
     if standing is Standing.HISTORY and naming and mention.first == 0 and mention.reading.cue.lower().startswith(INDICATING):
         return Standing.REQUEST  # an order's name, and what it is for
+    if naming and case.kind.other is None and is_of_payment(mention):
+        return Standing.REQUEST  # an order's name, and that nobody pays
     alone = case.kind.other is None and (case.kind.unlisted is not None or not _modality_named_apart(case))
     if naming and alone and mention.reading.cue.lower() in DAYS:
         return Standing.REQUEST  # an order's name, and when it is for
@@ -44,6 +48,8 @@ def _standing(case: Case, mention: Mention) -> Standing:
         return Standing.DISCRETION
     if naming and standing is Standing.REQUEST and _sent_elsewhere(mention):
         return Standing.TOLD
+    if not naming and standing is Standing.DISCRETION and phrasing.wonders(mention.passage, mention.bounds[0], mention.first):
+        return Standing.TOLD  # "the patient asks whether a SCAN would be better"
     if not naming and (standing is Standing.REQUEST or (standing is Standing.REPEAT and mention.reading.cue)):
         return _put_like_a_request(case, mention)
     return standing
@@ -51,6 +57,12 @@ def _standing(case: Case, mention: Mention) -> Standing:
 
 #: Cues of what is to come that, in the name of an order, say when it is for.
 DAYS: Final = frozenset({"next week", "next month", "tomorrow", "next", "next visit", "at next visit"})
+
+
+def is_of_payment(mention: Mention) -> bool:
+    """Tell whether what rules a mention out is only that it is not covered."""
+    behind = mention.passage.words[mention.last + 1 : mention.last + 8]
+    return mention.reading.standing is Standing.NEGATED and ("covered" in behind or "cover" in mention.reading.cue.lower())
 
 
 def _sent_elsewhere(mention: Mention) -> bool:
