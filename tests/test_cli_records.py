@@ -476,9 +476,18 @@ def test_no_command_but_serve_and_upgrade_changes_a_file_of_another_version(
 
 def test_a_command_on_a_file_without_records_makes_no_key(tmp_path: Path) -> None:
     path = tmp_path / "records.sqlite3"
-    assert run_here(path, "upgrade").returncode == 0
+    assert run_here(path, "upgrade").returncode == 0  # with a key of the settings, which is not kept beside the file
     assert "start the service, which makes it, or set CDS_SERVICE_RECORDS_KEYS" in refused(path, "measures", keys="")
     assert not path.with_name("records.sqlite3.key").exists()
+
+
+def test_upgrade_makes_a_file_with_its_key_says_so_and_it_can_be_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    made = run_here(path, "upgrade", keys="")
+    key = path.with_name("records.sqlite3.key")
+    assert str(key) in made.stderr
+    assert (made.returncode, stat.S_IMODE(key.stat().st_mode)) == (0, 0o600)
+    assert run_here(path, "export", keys="").returncode == 0
 
 
 def test_a_command_that_looks_leaves_nothing_beside_the_file(kept: Kept, file: Path) -> None:

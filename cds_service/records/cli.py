@@ -200,7 +200,10 @@ def _purge(tools: Tools, before: datetime, yes: bool) -> None:
 @click.pass_obj
 def _upgrade(tools: Tools) -> None:
     """Migrate the database's tables to this version; nothing happens when they are."""
-    click.echo(f"{upgrade_database(tools.settings())} is up to date")
+    address, notices = upgrade_database(tools.settings())
+    for notice in notices:
+        click.echo(notice, err=True)
+    click.echo(f"{address} is up to date")
 
 
 @click.command("rekey")

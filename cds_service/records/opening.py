@@ -65,23 +65,24 @@ def open_store(
     )
 
 
-def upgrade_database(settings: Settings) -> str:
-    """Migrate the database that ``settings`` name; the address, for people. Raises RecordsMisconfigured."""
+def upgrade_database(settings: Settings) -> tuple[str, tuple[str, ...]]:
+    """Migrate the database that ``settings`` name; an embedded file is made with its key. Raises RecordsMisconfigured.
+
+    Returns the address and what else is to be told, for people.
+    """
     url = database.database_url(settings.database_url)
     engine = database.make_engine(url)
+    notices: tuple[str, ...] = ()
     try:
         if database.is_embedded(url):
-            path = Path(str(url.database))
-            database.prepare_file(path)
-            with database.file_lock(path):
-                database.migrate(engine)
+            _, notices = _open_file(engine, Path(str(url.database)), parse_keys(settings.records_keys, _KEYS))
         else:
             database.migrate(engine)
     except sa.exc.SQLAlchemyError as error:
         raise RecordsMisconfigured(f"{database.shown(url)} cannot be migrated ({database.reason(error)})") from None
     finally:
         engine.dispose()
-    return database.shown(url)
+    return database.shown(url), notices[1:]
 
 
 #: The keys of an embedded file, newest first, and what to tell.
