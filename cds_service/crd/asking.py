@@ -227,7 +227,12 @@ def _binds(passage: Passage, index: int, parts: Sequence[int]) -> bool:
 
 def then_commanded(passage: Passage, last: int) -> bool:
     """Tell whether the next sentence, or one after "I agree", orders what was spoken of ("...; please perform.")."""
-    index = passage.sentence(last)[1] + 1
+    close = passage.sentence(last)[1]
+    commas = (i for i in range(last + 1, close + 1) if passage.breaks[i] == COMMA)
+    return any(_commands(passage, index) for index in (*commas, close + 1))
+
+
+def _commands(passage: Passage, index: int) -> bool:
     words = passage.words[index : index + 3]
     if len(words) < 2 or words[0] not in asking_words.COURTESIES or words[1] not in asking_words.COMMANDS:
         return False

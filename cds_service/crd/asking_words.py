@@ -75,7 +75,8 @@ NEUTRAL: Final = _words(
 #: Words behind the mention that are part of its name, and units of what is done.
 CARRIERS: Final = PIECES | _words(
     """
-    protocol protocols technique exam examination study scan imaging order please protokoll sequenzen secuencias protocolo
+    protocol protocols technique exam examination study scan imaging evaluation assessment order please protokoll
+    sequenzen secuencias protocolo
     """
 )
 #: Words behind the mention that begin what it is for, or what else is said of how it is done.
@@ -157,6 +158,7 @@ ASKING_LABELS: Final = _words(
     urgent stat attention attn
     """
 )
+CHANGED: Final = _words("change changed changing convert converted switch switched modified modify update updated amended")
 #: What a patient does who wonders about it.
 WONDERING: Final = _words("asks asked asking wonders wondered wondering")
 #: Words that make of a mention the name of a place or of people.

@@ -165,9 +165,11 @@ AFTER: Final = _by_standing(
             per radiology protocol | is being requested | to evaluate | to assess | for evaluation | today | asap |
             to be done | to be performed | to be completed | needs to be | has to be | should be done |
             should be performed | must be | will be performed today | ordered today | to rule out | to r/o | instead |
-            rather than | in lieu of | not mri | as above | mandatory | is mandatory | intended | is intended |
-            is what is wanted | is what is needed | was meant | a must | is a must | essential | is essential |
-            solicitada | solicitado | erbeten | gewunscht | erwunscht | demandee | souhaitee | richiesta
+            rather than | in lieu of | not mri | as above | mandatory | is mandatory | is what we want | is what we need |
+            is what i want | is what i am asking for | is wanted | is the exam ordered | is the study ordered |
+            ordered per | intended | is intended | is what is wanted | is what is needed | was meant | a must |
+            is a must | essential | is essential | solicitada | solicitado | erbeten | gewunscht | erwunscht | demandee |
+            souhaitee | richiesta
         """,
         Standing.HISTORY: """
             done | performed | completed | obtained | showed | shows | show | showing | shown | demonstrated |

@@ -62,6 +62,9 @@ _INSTEAD: Final = (["instead", "of"], ["place", "of"], ["rather", "than"], ["lie
 def _says_what_is_right(passage: Passage, parts: Sequence[int], first: int, wrong: int, last: int) -> bool:
     """Tell "should be a SCAN, I clicked the wrong order" from "SCAN is the wrong order"."""
     named = [index for index in range(first, last + 1) if parts[index] == Part.MENTION]
+    behind = passage.sentence(last + 1) if not named and last + 1 < len(parts) else None
+    if behind is not None and Part.MENTION in parts[behind[0] : behind[1] + 1]:
+        return True  # "Wrong exam selected. Please change to a SCAN."
     if named and named[0] > wrong:  # "wrong order, want a SCAN"
         return not {"want", "wanted", "need", "needs", "should", "please"}.isdisjoint(passage.words[wrong : named[0]])
     return bool(named) and not {"is", "was", "the", "a", "an", "as", "in"}.issuperset(passage.words[named[-1] + 1 : wrong])

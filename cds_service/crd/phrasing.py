@@ -104,6 +104,15 @@ def label_asks(passage: Passage, start: int) -> bool:
     return not asking_words.ASKING_LABELS.isdisjoint(label)
 
 
+#: What becomes of a suggestion that is not followed.
+REFUSED: Final = frozenset(
+    """
+    declined denied refused cannot cant unable unavailable available disagree routine standard plain starting covered approved
+    possible
+    """.split()  # noqa: SIM905
+)
+
+
 def wonders(passage: Passage, start: int, first: int) -> bool:
     """Tell "the patient asks about a SCAN" in the words from ``start`` to the mention."""
     lead = passage.words[start:first]
@@ -115,6 +124,8 @@ def is_our_wish(lead: Sequence[str]) -> bool:
     for index in range(len(lead) - 1):
         if tuple(lead[index : index + 2]) in _OUR_WISHES and asking_words.PATIENT.isdisjoint(lead[:index]):
             return True
+    if lead[-1:] == ["to"] and "from" in lead and not asking_words.CHANGED.isdisjoint(lead):
+        return True  # "changed from X-ray to SCAN"
     return lead[:1] != [] and lead[0] in asking_words.COURTESIES and "have" in lead[1:2] and "undergo" in lead
 
 

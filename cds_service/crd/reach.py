@@ -12,10 +12,12 @@ from . import cue_words, cues
 from .cues import Standing
 from .forbidding import forbids, keeps
 from .gaps import COLON, COMMA, DASH, PAREN, QUESTION, SLASH
-from .reaching_back import Behind, binds_back, set_apart
+from .reaching_back import Behind, binds_back, set_apart, taken_back
 from .reading import Part
 from .words import Passage
 
+_PAYERS: Final = frozenset({"insurance", "insurer", "payer", "plan"})
+_REFUSED: Final = frozenset({"denied", "declined", "refused", "rejected"})
 _REACH: Final = 14  # words that a cue reaches at most
 _UNDONE: Final = (Standing.NEGATED, Standing.PLAN)
 #: The words that can end a cue before the mention, or what looks like one: any other is looked up in no table.
@@ -180,8 +182,10 @@ def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
                 if standing in _UNDONE and keeps(passage, index, end):
                     closes = end + 1 >= len(words) or breaks[end + 1] >= COMMA
                     return Walk(((Standing.REQUEST, phrase),) if closes else ())  # "do not skip", not "do not skip meals"
-                if standing is Standing.REQUEST and (apart := set_apart(passage, end)) is not None:
-                    return Walk((apart,))
+                if standing is Standing.REQUEST:
+                    undone = set_apart(passage, end) or taken_back(passage, end, parts)
+                    if undone is not None:
+                        return Walk((undone,))
                 behind = Behind(index, length, to_be, attribute, far, comma)
                 if binds_back(passage, behind, standing, parts):
                     return Walk(((standing, phrase),))
@@ -191,6 +195,8 @@ def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
             return Walk(((Standing.PLAN, passage.quote(index, index + 2)),))
         if part == Part.ATTRIBUTE:
             attribute = True
+        elif comma and word in _PAYERS and index + 1 < len(words) and words[index + 1] in _REFUSED:
+            pass  # "SCAN, insurance denied"
         elif (
             part == Part.EXAM
             or (part == Part.MENTION and breaks[index] != PAREN)

@@ -23,6 +23,36 @@ def set_apart(passage: Passage, last: int) -> tuple[Standing, str] | None:
     return None
 
 
+#: Words between a request and its refusal.
+_RESUMING: Final = frozenset("but however it was is has been insurance insurer plan payer the then yet patient pt".split())  # noqa: SIM905
+#: What lets the request stand after all.
+_GOING_ON: Final = frozenset("appeal appealed overturned send sending locally approved refer please".split())  # noqa: SIM905
+
+
+def taken_back(passage: Passage, last: int, parts: Sequence[int]) -> tuple[Standing, str] | None:
+    """Return the cue that takes a request back, which ends with word ``last``: "SCAN requested but denied by insurance"."""
+    words, breaks = passage.words, passage.breaks
+    index, limit = last + 1, min(len(words), last + 9)
+    if index == len(words):
+        return None
+    apart = next(((length, how) for length, how in cues.AFTER.starting(passage, index) if how is Standing.ELSEWHERE), None)
+    if apart is not None and words[index] in ("separately", "elsewhere", "on"):
+        return Standing.ELSEWHERE, passage.quote(index, index + apart[0] - 1)
+    while index < limit and words[index] != "but" and breaks[index] < COMMA:
+        if parts[index] in (Part.ATTRIBUTE, Part.EXAM):
+            return None
+        index += 1
+    while index < min(len(words), last + 14) and words[index] in _RESUMING:
+        index += 1
+    if index >= len(words) or index == last + 1:
+        return None
+    for length, standing in cues.AFTER.starting(passage, index):
+        after = index + length
+        if standing is Standing.NEGATED and not _has_object(passage, after, parts) and words[after - 1] != "not":
+            return (standing, passage.quote(index, after - 1)) if _GOING_ON.isdisjoint(words[after : after + 8]) else None
+    return None
+
+
 class Behind(NamedTuple):
     """A cue found behind the mention, and what the walk to it crossed."""
 
@@ -107,7 +137,7 @@ _ADVERBS: Final = (
     | frozenset(
         """
         per due because as until till since today tomorrow yesterday now it but so then while after before during again
-        pending secondary without w wo via through about times last this prior by
+        pending secondary without w wo via through about times last this prior by here
         """.split()  # noqa: SIM905
     )
 ) - frozenset({"a", "an", "the", "his", "her", "to"})

@@ -28,8 +28,12 @@ def _standing(case: Case, mention: Mention) -> Standing:
     naming = mention.text.role in NAMING
     if standing is Standing.DATED:
         return Standing.REQUEST if naming else Standing.HISTORY
-    if standing is Standing.SUGGESTED and asking.then_commanded(mention.passage, mention.last):
-        return Standing.REQUEST  # "the radiologist recommends a SCAN. Please schedule."
+    if standing is Standing.SUGGESTED and not naming:
+        behind = mention.passage.words[mention.last + 1 : mention.last + 13]
+        if not phrasing.REFUSED.isdisjoint(behind) and (_BUT & set(behind) or "not" in behind):
+            return Standing.TOLD  # "a SCAN was suggested, but our scanner cannot do it"
+        if asking.then_commanded(mention.passage, mention.last) or behind[-2:] == ["i", "agree"]:
+            return Standing.REQUEST  # "the radiologist recommends a SCAN. Please schedule."
     if standing is Standing.SUGGESTED and case.kind.other is not None and not case.kind.to_department:
         return Standing.TOLD
     if standing is Standing.SUGGESTED:
@@ -57,6 +61,9 @@ def _standing(case: Case, mention: Mention) -> Standing:
 
 #: Cues of what is to come that, in the name of an order, say when it is for.
 DAYS: Final = frozenset({"next week", "next month", "tomorrow", "next", "next visit", "at next visit"})
+
+
+_BUT: Final = frozenset({"but", "however", "although"})
 
 
 def is_of_payment(mention: Mention) -> bool:
