@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from . import asking_words, cue_words, cues
+from . import asking_words, cue_words, cues, reaching_words
 from .cues import Standing
 from .gaps import COMMA, DASH
 from .reading import Part
@@ -23,12 +23,6 @@ def set_apart(passage: Passage, last: int) -> tuple[Standing, str] | None:
     return None
 
 
-#: Words between a request and its refusal.
-_RESUMING: Final = frozenset("but however it was is has been insurance insurer plan payer the then yet patient pt".split())  # noqa: SIM905
-#: What lets the request stand after all.
-_GOING_ON: Final = frozenset("appeal appealed overturned send sending locally approved refer please".split())  # noqa: SIM905
-
-
 def taken_back(passage: Passage, last: int, parts: Sequence[int]) -> tuple[Standing, str] | None:
     """Return the cue that takes a request back, which ends with word ``last``: "SCAN requested but denied by insurance"."""
     words, breaks = passage.words, passage.breaks
@@ -42,14 +36,15 @@ def taken_back(passage: Passage, last: int, parts: Sequence[int]) -> tuple[Stand
         if parts[index] in (Part.ATTRIBUTE, Part.EXAM):
             return None
         index += 1
-    while index < min(len(words), last + 14) and words[index] in _RESUMING:
+    while index < min(len(words), last + 14) and words[index] in reaching_words.RESUMING:
         index += 1
     if index >= len(words) or index == last + 1:
         return None
     for length, standing in cues.AFTER.starting(passage, index):
         after = index + length
         if standing is Standing.NEGATED and not _has_object(passage, after, parts) and words[after - 1] != "not":
-            return (standing, passage.quote(index, after - 1)) if _GOING_ON.isdisjoint(words[after : after + 8]) else None
+            goes_on = not reaching_words.GOING_ON.isdisjoint(words[after : after + 8])
+            return None if goes_on else (standing, passage.quote(index, after - 1))
     return None
 
 
@@ -71,7 +66,7 @@ def _instructs(passage: Passage, first: int, last: int) -> bool:
     end = last + 1
     while end < len(passage.words) and passage.breaks[end] < DASH:
         end += 1
-    return not _INSTRUCTING.isdisjoint(passage.words[last + 1 : end])
+    return not reaching_words.INSTRUCTING.isdisjoint(passage.words[last + 1 : end])
 
 
 def binds_back(passage: Passage, cue: Behind, standing: Standing, parts: Sequence[int]) -> bool:
@@ -98,49 +93,6 @@ def binds_back(passage: Passage, cue: Behind, standing: Standing, parts: Sequenc
     if standing is Standing.PLAN and word in cue_words.BRIEF_PLANS:
         return not cue.far or ends
     return True
-
-
-#: Verbs of undoing that, in front of another thing, undo that ("refused injections", "cancel the X-ray").
-_UNDONE: Final = frozenset(
-    """
-    cancel cancelled canceled declined refused denied deferred discontinued removed excluded omitted omit skip tolerated out off
-    """.split()  # noqa: SIM905
-)
-#: Denials that must say what they deny: of the mention only that it is needed, done and the like.
-_DENIALS: Final = frozenset("not is was will are should isnt wasnt arent doesnt shouldnt wont longer".split())  # noqa: SIM905
-_DENIED: Final = cue_words.PARTICIPLES | frozenset(
-    """
-    needed required indicated necessary requested desired wanted ordered covered approved authorized authorised recommended
-    possible feasible performed be being been to included appropriate warranted medically clinically currently yet tolerated
-    safe useful helpful worth part a an the what for at apply applicable reimbursed payable paid offered scheduled going
-    """.split()  # noqa: SIM905
-)
-#: Words of the past that, in front of another thing, are that thing's ("stable weakness", "reported numbness").
-_OTHERS_PAST: Final = cue_words.PARTICIPLES | frozenset(
-    """
-    stable unchanged noted reported documented detected localized failed proven past abnormality abnormalities
-    """.split()  # noqa: SIM905
-)
-#: First words of cues of the past that, behind a comma, say what the order is for ("concerning for", "evidence of").
-_INDICATING: Final = frozenset("concerning consistent suspicious suggestive c evidence with".split())  # noqa: SIM905
-#: What an examination can be said to have had.
-_HAD_BY_IT: Final = (
-    cue_words.FOUND | cue_words.PARTICIPLES | frozenset("motion artifact artifacts been shown revealed".split())  # noqa: SIM905
-)
-_REVIEWS: Final = frozenset({"review", "comparison", "correlation", "reference"})
-_DAYS: Final = frozenset("monday tuesday wednesday thursday friday saturday sunday today tomorrow next later the".split())  # noqa: SIM905
-#: Words behind a cue that begin no object of it: when, where, why, by whom.
-_ADVERBS: Final = (
-    asking_words.TELLING
-    | cue_words.MONTHS
-    | cue_words.AFTER_BINDING
-    | frozenset(
-        """
-        per due because as until till since today tomorrow yesterday now it but so then while after before during again
-        pending secondary without w wo via through about times last this prior by here
-        """.split()  # noqa: SIM905
-    )
-) - frozenset({"a", "an", "the", "his", "her", "to"})
 
 
 def _is_of_another(passage: Passage, cue: Behind, standing: Standing, parts: Sequence[int]) -> bool:
@@ -187,14 +139,10 @@ def _object(passage: Passage, place: int, follower: str, parts: Sequence[int]) -
     while end < len(words) and breaks[end] < DASH:
         end += 1
     is_finding = any(word in cue_words.FOUND and word != "no" for word in words[place : min(end, place + 3)])
-    is_therapy = follower == "pt" and (end == place + 1 or words[place + 1] in _OF_THERAPY or words[place + 1].isdigit())
+    is_therapy = follower == "pt" and (
+        end == place + 1 or words[place + 1] in reaching_words.OF_THERAPY or words[place + 1].isdigit()
+    )
     return _Object(follower, _has_object(passage, place, parts), is_finding, is_therapy, place)
-
-
-#: Words behind a "PT" that is a therapy.
-_OF_THERAPY: Final = frozenset({"and", "but", "for", "no", "with", "without", "w", "wo", "x", "x2", "x3"})
-#: Words that make of a participle what is to be done ("performed at 3T only, please").
-_INSTRUCTING: Final = frozenset({"please", "pls", "only", "stat", "asap", "must"})
 
 
 def _undoes_another(cue: Behind, last: str, behind: _Object, parts: Sequence[int]) -> bool:
@@ -202,18 +150,18 @@ def _undoes_another(cue: Behind, last: str, behind: _Object, parts: Sequence[int
         return bool(behind.word) or (parts[cue.place - 1] == Part.SITE and not cue.far)
     if last == "withdrawn":
         return behind.is_one or behind.word == "from"
-    if last in _UNDONE:
+    if last in reaching_words.UNDONE:
         return behind.is_one or behind.word in ("if", "unless", "off") or behind.is_therapy
     if last in ("by", "to") or (last == "with" and cue.length > 1):  # "replaced by", "changed to"
         return not any(part == Part.EXAM for part in parts[behind.place : behind.place + 4])
-    if last not in _DENIALS or not behind.word or parts[behind.place] != Part.CONTENT:
+    if last not in reaching_words.DENIALS or not behind.word or parts[behind.place] != Part.CONTENT:
         return False
-    return behind.word not in _DENIED and not behind.word.endswith("ly")
+    return behind.word not in reaching_words.DENIED and not behind.word.endswith("ly")
 
 
 def _past_of_another(words: Sequence[str], cue: Behind, last: str, behind: _Object) -> bool:
     first, follower = words[cue.place], behind.word
-    if cue.comma and (first in _INDICATING or words[cue.place - 1] in ("exam", "examination")):
+    if cue.comma and (first in reaching_words.INDICATING or words[cue.place - 1] in ("exam", "examination")):
         return True  # "SCAN, concerning for a tear", "SCAN, exam shows weakness"
     if last in ("already", "previously"):
         return bool(follower) and not follower.isdigit() and follower not in cue_words.PARTICIPLES
@@ -222,19 +170,23 @@ def _past_of_another(words: Sequence[str], cue: Behind, last: str, behind: _Obje
     if last == "evaluated":
         return bool(follower)
     if last == "available":
-        return follower == "for" and words[behind.place + 1 : behind.place + 2] != [] and words[behind.place + 1] not in _REVIEWS
+        return (
+            follower == "for"
+            and words[behind.place + 1 : behind.place + 2] != []
+            and words[behind.place + 1] not in reaching_words.REVIEWS
+        )
     if first == "outside":
         return behind.is_one and (cue.comma or cue.length > 1)
     if last == "had":
         counted = follower.isdigit() and len(follower) < 4
-        return (behind.is_one or counted or behind.is_therapy) and follower not in _HAD_BY_IT
-    if last in _OTHERS_PAST:
+        return (behind.is_one or counted or behind.is_therapy) and follower not in reaching_words.HAD_BY_IT
+    if last in reaching_words.OTHERS_PAST:
         return (behind.is_one and not behind.is_finding) or behind.is_therapy
     return False
 
 
 def _is_day(word: str) -> bool:
-    return word[:1].isdigit() or word in cue_words.MONTHS or word in _DAYS
+    return word[:1].isdigit() or word in cue_words.MONTHS or word in reaching_words.DAYS
 
 
 def _is_how(words: Sequence[str], parts: Sequence[int], index: int) -> bool:
@@ -252,7 +204,7 @@ def _has_object(passage: Passage, index: int, parts: Sequence[int]) -> bool:
     if index >= len(words) or breaks[index] >= DASH or parts[index] == Part.MENTION:
         return False
     word = words[index]
-    return not (word[:1].isdigit() or word in _ADVERBS or word.endswith("ly"))
+    return not (word[:1].isdigit() or word in reaching_words.ADVERBS or word.endswith("ly"))
 
 
 def _says_past(passage: Passage, cue: Behind, ends: bool, parts: Sequence[int]) -> bool:
