@@ -9,11 +9,11 @@ What comes in: ``errors`` . ``remembered`` . ``fhir_values`` . ``fhir`` . ``hook
 The policy: ``toml_text`` . ``cue_words`` . ``gaps`` . ``boxes`` . ``answer_pairs`` . ``words`` . ``phrases`` . ``spelling`` .
 ``recognition_table`` . ``vocabulary`` . ``policy_file`` . ``policy``
 
-Reading an order: ``cues`` . ``labels`` . ``reading`` . ``asking_words`` . ``forbidding`` . ``reaching_words`` .
-``reaching_back`` . ``reach`` . ``forms`` . ``answers`` . ``sentences`` . ``downgrades`` . ``clauses`` . ``phrasing`` .
-``asking`` . ``order_text`` . ``narrative`` . ``order_questions`` . ``collecting`` . ``tagging`` . ``neighbours`` .
-``binding`` . ``asides`` . ``mentions`` . ``labelled`` . ``order_codes`` . ``service_kind`` . ``case`` . ``weighing`` .
-``verdicts`` . ``catalogue_names`` . ``recognition`` . ``trial`` . ``order_title`` . ``validation``
+Reading an order: ``cues`` . ``order_cues`` . ``labels`` . ``reading`` . ``asking_words`` . ``forbidding`` .
+``reaching_words`` . ``reaching_back`` . ``reach`` . ``forms`` . ``answers`` . ``sentences`` . ``downgrades`` . ``clauses`` .
+``phrasing`` . ``asking`` . ``order_text`` . ``narrative`` . ``order_questions`` . ``collecting`` . ``tagging`` .
+``neighbours`` . ``binding`` . ``asides`` . ``mentions`` . ``labelled`` . ``order_codes`` . ``service_kind`` . ``case`` .
+``weighing`` . ``verdicts`` . ``catalogue_names`` . ``recognition`` . ``trial`` . ``order_title`` . ``validation``
 
 Deciding: ``payer_names`` . ``coverage_names`` . ``membership`` . ``needs`` . ``gathering`` . ``effort`` . ``order_reading`` .
 ``determination``

@@ -30,7 +30,7 @@ _SEEN: Final = frozenset({"visit", "clinic", "appointment", "conference"})
 def told_before(tagged: Tagged, mentions: Sequence[tuple[int, Standing]], parts: Sequence[Part]) -> list[int]:
     """Return the places of those services. ``mentions``: first word and standing of each name of the technique, in order."""
     words, breaks = tagged.passage.words, tagged.passage.breaks
-    asked = next((first for first, standing in mentions if standing is Standing.REQUEST or _is_year(words[first - 1])), 0)
+    asked = next((first for first, standing in mentions if standing is Standing.REQUEST or _is_year(words[max(0, first - 1)])), 0)
     if asked == 0 or (words[asked - 1] in _LEADING and not _is_asked_for(words, asked)):  # "biopsy after a SCAN"
         return []
     found = []

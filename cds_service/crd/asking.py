@@ -124,34 +124,14 @@ def _lead(passage: Passage, start: int, first: int, parts: Sequence[int]) -> _Le
     for index in range(first - 1, start - 1, -1):
         word = words[index]
         before = words[index - 1] if index > start else ""
-        if word == "like" and before in ("would", "id", "d"):
-            return _Lead.PROSE if not asking_words.PATIENT.isdisjoint(words[start:index]) else _Lead.COMMAND
-        if (word == "placed" and before in ("order", "orders")) or (word in ("receive", "undergo") and before == "to"):
-            return _Lead.COMMAND  # "order placed for a SCAN", "subject to receive a SCAN"
         if word == "repeat" and index > start and before not in asking_words.BEFORE_COMMAND:
             continue  # "asks for a repeat SCAN"
         if word in asking_words.COMMANDS and before == "to":  # who is to do it stands further left
             infinitive = True
             continue
-        if word in asking_words.JOINING and not asking_words.ACROSS.isdisjoint(
-            words[index + 1 : first]
-        ):  # "schedule with", "add to"
-            return _Lead.PROSE
-        if phrasing.is_ours(words, start, index):
-            return _Lead.PROSE
-        if word in asking_words.COMMANDS:
-            opens = index == start or before in asking_words.BEFORE_COMMAND
-            return _Lead.COMMAND if opens or word in asking_words.COURTESIES else _Lead.WISH
-        if (before == "should" and word in ("read", "say", "state")) or (word == "been" and before == "have"):
-            return _Lead.COMMAND  # "order should read SCAN", "should have been a SCAN"
-        if word == "doing" and before == "is":
-            return _Lead.PROSE  # "the other hospital is doing the SCAN"
-        if word in asking_words.WISHES or (word == "have" and before in ("to", "must")):
-            wanting = words[start:index]  # what a patient wants is no order; what I want for one is
-            theirs = word in asking_words.LIKINGS and not (
-                asking_words.PATIENT.isdisjoint(wanting) or not asking_words.WE.isdisjoint(wanting)
-            )
-            return _Lead.PROSE if theirs or before in ("has", "have", "had") else _Lead.WISH
+        found = _verb(words, start, index, first)
+        if found is not None:
+            return found
         if word in asking_words.MEANS and words[start] in asking_words.EXAMINING:
             return _Lead.WISH
         if word in cue_words.TURNS and word != "then":  # "X-ray, then a SCAN" is an order of events
@@ -162,6 +142,37 @@ def _lead(passage: Passage, start: int, first: int, parts: Sequence[int]) -> _Le
     if infinitive:
         return _Lead.WISH if asking_words.PATIENT.isdisjoint(words[start:first]) else _Lead.PROSE
     return _Lead.NOTHING
+
+
+def _verb(words: Sequence[str], start: int, index: int, first: int) -> _Lead | None:
+    """Return how word ``index``, if it is a verb of asking, governs the mention at word ``first``; None where it is none."""
+    word = words[index]
+    before = words[index - 1] if index > start else ""
+    if word == "like" and before in ("would", "id", "d"):
+        return _Lead.PROSE if not asking_words.PATIENT.isdisjoint(words[start:index]) else _Lead.COMMAND
+    if (word == "placed" and before in ("order", "orders")) or (word in ("receive", "undergo") and before == "to"):
+        return _Lead.COMMAND  # "order placed for a SCAN", "subject to receive a SCAN"
+    if word in asking_words.JOINING and not asking_words.ACROSS.isdisjoint(words[index + 1 : first]):
+        return _Lead.PROSE  # "schedule with", "add to"
+    if phrasing.is_ours(words, start, index):
+        return _Lead.PROSE
+    if word in asking_words.COMMANDS:
+        opens = index == start or before in asking_words.BEFORE_COMMAND
+        return _Lead.COMMAND if opens or word in asking_words.COURTESIES else _Lead.WISH
+    if (before == "should" and word in ("read", "say", "state")) or words[max(start, index - 2) : index + 1] == _SHOULD_BE:
+        return _Lead.COMMAND  # "order should read SCAN", "should have been a SCAN"
+    if word == "doing" and before == "is":
+        return _Lead.PROSE  # "the other hospital is doing the SCAN"
+    if word in asking_words.WISHES or (word == "have" and before in ("to", "must")):
+        wanting = words[start:index]  # what a patient wants is no order; what I want for one is
+        theirs = word in asking_words.LIKINGS and not (
+            asking_words.PATIENT.isdisjoint(wanting) or not asking_words.WE.isdisjoint(wanting)
+        )
+        return _Lead.PROSE if theirs or before in ("has", "have", "had") else _Lead.WISH
+    return None
+
+
+_SHOULD_BE: Final = ["should", "have", "been"]
 
 
 def _states(passage: Passage, last: int, end: int, parts: Sequence[int], lead: _Lead) -> bool:

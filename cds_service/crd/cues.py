@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from .phrases import PhraseTable, listed
+from .phrases import PhraseTable, listed, marks
 
 
 class Standing(enum.Enum):
@@ -33,10 +33,6 @@ class Standing(enum.Enum):
 
 def _by_standing(tables: dict[Standing, str]) -> PhraseTable[Standing]:
     return PhraseTable((phrase, standing) for standing, table in tables.items() for phrase in listed(table))
-
-
-def _marks(table: str) -> PhraseTable[bool]:
-    return PhraseTable((phrase, True) for phrase in listed(table))
 
 
 #: Cues that stand before the mention and reach it over binding words.
@@ -229,7 +225,7 @@ AFTER: Final = _by_standing(
 )
 
 #: Verbs of having had, which reach over a list ("had X, Y and the mention").
-HAD: Final = _marks(
+HAD: Final = marks(
     """
     had | underwent | undergone | received | has undergone | got | completed | status post | s/p | prior | previous | past |
     had prior | had normal
@@ -237,7 +233,7 @@ HAD: Final = _marks(
 )
 
 #: What looks like a cue before the mention and is none.
-NO_CUE: Final = _marks(
+NO_CUE: Final = marks(
     """
     replace with | replaced with | replacing with | replace by | not only | not just | no doubt | with and without |
     w and wo | whether or not | cannot exclude | do not delay | no delay | why not | do not substitute |
@@ -246,63 +242,6 @@ NO_CUE: Final = _marks(
     operative planning | preop planning | preoperative planning | not diagnostic | not sufficient | if not | not mri but |
     no contrast | w/o contrast | without contrast | wo contrast
 """
-)
-
-#: Words that leave the sentence to somebody's choice.
-CHOICE: Final = _marks(
-    """
-    thinks fit | think fit | sees fit | see fit | feels appropriate | feels it is | deems | deemed | discretion |
-    radiologist to choose | radiologist to decide | discrezione del | discrecion del | criterio del | criterio do |
-    discretion du | ermessen des | ermessen der | wahl des | choix du | or whatever | whatever radiology |
-    whatever you think | whatever the radiologist | whatever is best | whatever works | whichever radiology | advise which |
-    your call | rads call | a scelta del | a scelta della | a eleccion del | radiologist to determine |
-    radiologist to select | radiologist choice | radiologists choice | radiologist's choice | whichever |
-    radiology to decide | radiology to choose | radiology to determine | radiology to select | choose between |
-    your choice | choice of | up to radiologist | up to the radiologist | up to radiology | to determine need |
-    radiologist may choose | rad to choose | rads to choose | rads to decide | rad to decide | radiologist's preference |
-    radiologist preference | please decide | please advise which | which is better | either one | either is | best suited |
-    radiologist please choose | most appropriate | per radiologist preference
-    """
-)
-
-#: Words that take back the order as it was placed.
-WRONG: Final = _marks(
-    """
-    wrong exam | wrong order | wrong study | wrong test | wrong procedure | wrong scan | wrong code | order in error |
-    ordered in error | entered in error | selected in error | picked in error | chosen in error | placed in error |
-    ordered by mistake | entered by mistake | placed by mistake | selected by mistake
-    """
-)
-
-#: Words that cancel the order, where they open a sentence; one alone must be all that its phrase says.
-CANCELLED: Final = _marks(
-    """
-    cancel this order | cancel this exam | cancel this study | cancel this request | cancel order | cancel the order |
-    cancelled per | canceled per | cancelled by | canceled by | d/c per | dc per | d/c order | d/c this |
-    discontinue order | discontinue this | discontinue the order | discontinued per | discontinued by | void order |
-    void this | order void | order cancelled | order canceled | order discontinued | order is cancelled |
-    order is canceled | order was cancelled | cancelled | canceled | discontinued
-    """
-)
-
-#: Words by which a catalogue says that a name is not to be ordered any more.
-UNUSABLE: Final = _marks("do not use | don't use | not in use | inactive | inactivated | obsolete | retired | void")
-
-#: Requests to repeat what was spoken of.
-ASK_AGAIN: Final = _marks(
-    """
-    please repeat | repeat study | repeat exam | repeat it | repeat scan | repeat imaging | needs repeat |
-    repeat requested | repeat today | repeat now | to be repeated | for repeat | repeat needed | repeat indicated |
-    needs to be repeated | should be repeated | repeat is needed | repeat is requested | again please | please do again |
-    this again | do again | same again | once more | do it again | again now | repeat with | repeat at | repeat on |
-    repeat under | requesting repeat | please redo | repeat the study | repeat the exam | repeat the scan | repeat this |
-    needs repeating | must be repeated | repeat same | same study again | same scan again | same study please |
-    same study pls | same again | same one again | needs another one | need another one | another one please |
-    another one now | another one with | again pls | again this year | again today | do the same | same study as |
-    same exam as | same test again | same test as | bitte wiederholen | erneut bitte | repetir estudio | por favor repetir |
-    si prega di ripetere | da ripetere | a refaire | new one needed | new one requested | needs a new one |
-    same exam again | reimage
-    """
 )
 
 #: "no scan on file" rules nothing out.

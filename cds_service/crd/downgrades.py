@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from . import cue_words, cues
+from . import cue_words, order_cues
 from .forbidding import is_forbidden
 from .gaps import DASH
 from .phrases import PhraseTable
@@ -22,13 +22,13 @@ def downgrades(passage: Passage, parts: Sequence[int]) -> str:
     """Return the words that order the ordinary examination in place of a special one ("routine protocol only"), else ""."""
     words = passage.words
     for index, word in enumerate(words):
-        if word in cues.WRONG.first_words and cues.WRONG.starting(passage, index):
+        if word in order_cues.WRONG.first_words and order_cues.WRONG.starting(passage, index):
             first, last = passage.sentence(index)
             if _says_what_is_right(passage, parts, first, index, last):
                 continue
             if (cue_words.NO_ORDER | cue_words.PAST).isdisjoint(words[first:index]):
                 return passage.quote(first, last)
-        if word in cues.CANCELLED.first_words and _cancels(cues.CANCELLED, passage, index, parts):
+        if word in order_cues.CANCELLED.first_words and _cancels(order_cues.CANCELLED, passage, index, parts):
             return passage.quote(*passage.sentence(index))
         if word not in cue_words.PLAIN and word not in cue_words.CHANGES:
             continue
@@ -75,7 +75,9 @@ def is_unusable(passage: Passage, parts: Sequence[int]) -> bool:
     if _OUT_OF_USE.isdisjoint(passage.words):
         return False  # as nearly always
     return any(
-        _cancels(table, passage, index, parts) for table in (cues.CANCELLED, cues.UNUSABLE) for index in range(len(passage.words))
+        _cancels(table, passage, index, parts)
+        for table in (order_cues.CANCELLED, order_cues.UNUSABLE)
+        for index in range(len(passage.words))
     )
 
 
@@ -88,7 +90,7 @@ def _cancels(table: PhraseTable[bool], passage: Passage, index: int, parts: Sequ
     for length, _ in table.starting(passage, index):
         behind = index + length
         closed = behind > last or passage.breaks[behind] >= DASH or "*" in passage.gap_before(behind)
-        if closed or (length > 1 and table is cues.CANCELLED):
+        if closed or (length > 1 and table is order_cues.CANCELLED):
             return True
     return False
 
@@ -120,7 +122,7 @@ def _is_fallback(sentence: Sequence[str]) -> bool:
 
 _FORMS: Final = frozenset({"protocol", "sequences", "exam", "study", "imaging"})
 #: The words with which a downgrade can begin.
-_OUT_OF_USE: Final = cues.CANCELLED.first_words | cues.UNUSABLE.first_words
+_OUT_OF_USE: Final = order_cues.CANCELLED.first_words | order_cues.UNUSABLE.first_words
 #: Words that may stand before what cancels.
 _OPENING: Final = frozenset({"please", "pls", "kindly", "note", "this"})
-_DOWNGRADING: Final = cue_words.PLAIN | cue_words.CHANGES | cues.WRONG.first_words | cues.CANCELLED.first_words
+_DOWNGRADING: Final = cue_words.PLAIN | cue_words.CHANGES | order_cues.WRONG.first_words | order_cues.CANCELLED.first_words

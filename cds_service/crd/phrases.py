@@ -79,3 +79,8 @@ def _stands(passage: Passage, start: int, words: Sequence[str]) -> bool:
         if passage.words[place] != word or (place > start and passage.breaks[place] >= DASH):
             return False
     return True
+
+
+def marks(table: str) -> PhraseTable[bool]:
+    """A table of the phrases of ``table`` that tells no more of each than that it is there."""
+    return PhraseTable((phrase, True) for phrase in listed(table))

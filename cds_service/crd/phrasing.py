@@ -104,13 +104,22 @@ def label_asks(passage: Passage, start: int) -> bool:
     return not asking_words.ASKING_LABELS.isdisjoint(label)
 
 
-#: What becomes of a suggestion that is not followed.
-REFUSED: Final = frozenset(
-    """
-    declined denied refused cannot cant unable unavailable available disagree routine standard plain starting covered approved
-    possible
-    """.split()  # noqa: SIM905
+_BUT: Final = frozenset({"but", "however", "although"})
+#: What stands behind a "but" where a suggestion is not followed, and behind a "not".
+_REFUSED: Final = frozenset(
+    "declined denied refused cannot cant unable unavailable disagree routine standard plain starting".split()  # noqa: SIM905
 )
+_UNHAD: Final = frozenset("available covered approved possible indicated offered".split())  # noqa: SIM905
+
+
+def is_refused(tail: Sequence[str]) -> bool:
+    """Tell "a SCAN was suggested, but our scanner cannot do it" and "..., not available here" by the words behind the mention."""
+    for index, word in enumerate(tail):
+        if word in _BUT and not _REFUSED.isdisjoint(tail[index + 1 :]):
+            return True
+        if word == "not" and not _UNHAD.isdisjoint(tail[index + 1 : index + 2]):
+            return True
+    return False
 
 
 def wonders(passage: Passage, start: int, first: int) -> bool:
@@ -122,8 +131,8 @@ def wonders(passage: Passage, start: int, first: int) -> bool:
 def is_our_wish(lead: Sequence[str]) -> bool:
     """Tell "I would like him to have a SCAN" and "please have her undergo a SCAN"."""
     for index in range(len(lead) - 1):
-        if tuple(lead[index : index + 2]) in _OUR_WISHES and asking_words.PATIENT.isdisjoint(lead[:index]):
-            return True
+        if tuple(lead[index : index + 2]) in _OUR_WISHES:
+            return (asking_words.PATIENT | asking_words.TELLING).isdisjoint(lead[:index])  # "the mother would like a SCAN"
     if lead[-1:] == ["to"] and "from" in lead and not asking_words.CHANGED.isdisjoint(lead):
         return True  # "changed from X-ray to SCAN"
     return lead[:1] != [] and lead[0] in asking_words.COURTESIES and "have" in lead[1:2] and "undergo" in lead

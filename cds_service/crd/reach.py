@@ -161,6 +161,30 @@ def _speaks_of_another(parts: Sequence[int], index: int) -> bool:
     return index >= 0 and parts[index] == Part.EXAM
 
 
+def _cue_at(passage: Passage, behind: Behind, parts: Sequence[int], *, dated: bool) -> Walk | None:
+    """Return what the cues that begin at ``behind.place`` say of the mention before them; None where the walk goes on.
+
+    ``dated``: a date stands between; behind it only what was done, or ruled out, is about the mention.
+    """
+    for length, standing in cues.AFTER.starting(passage, behind.place):
+        end = behind.place + length - 1
+        phrase = passage.quote(behind.place, end)
+        if dated and standing not in (Standing.NEGATED, Standing.HISTORY):
+            return Walk(())  # "SCAN 6/12 at 8, please be on time"
+        if standing in _UNDONE and forbids(passage, behind.place, end):
+            return Walk(((Standing.REQUEST, phrase),))  # "... should not be delayed"
+        if standing in _UNDONE and keeps(passage, behind.place, end):
+            closes = end + 1 >= len(passage.words) or passage.breaks[end + 1] >= COMMA
+            return Walk(((Standing.REQUEST, phrase),) if closes else ())  # "do not skip", not "do not skip meals"
+        if standing is Standing.REQUEST:
+            undone = set_apart(passage, end) or taken_back(passage, end, parts)
+            if undone is not None:
+                return Walk((undone,))
+        if binds_back(passage, behind._replace(length=length), standing, parts):
+            return Walk(((standing, phrase),))
+    return None
+
+
 def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
     """Walk right from word ``last`` and take the first cue that reaches back to it."""
     index = last + 1
@@ -172,23 +196,9 @@ def walk_after(passage: Passage, last: int, parts: Sequence[int]) -> Walk:
         comma, dated = comma or far, dated or _of_date(words[index])
         word, part = words[index], parts[index]
         if word in cues.AFTER.first_words:
-            for length, standing in cues.AFTER.starting(passage, index):
-                phrase = passage.quote(index, index + length - 1)
-                end = index + length - 1
-                if dated and standing not in (Standing.NEGATED, Standing.HISTORY):
-                    return Walk(())  # "SCAN 6/12 at 8, please be on time"
-                if standing in _UNDONE and forbids(passage, index, end):
-                    return Walk(((Standing.REQUEST, phrase),))  # "... should not be delayed"
-                if standing in _UNDONE and keeps(passage, index, end):
-                    closes = end + 1 >= len(words) or breaks[end + 1] >= COMMA
-                    return Walk(((Standing.REQUEST, phrase),) if closes else ())  # "do not skip", not "do not skip meals"
-                if standing is Standing.REQUEST:
-                    undone = set_apart(passage, end) or taken_back(passage, end, parts)
-                    if undone is not None:
-                        return Walk((undone,))
-                behind = Behind(index, length, to_be, attribute, far, comma)
-                if binds_back(passage, behind, standing, parts):
-                    return Walk(((standing, phrase),))
+            behind = Behind(index, 0, to_be, attribute, far, comma)
+            if (found := _cue_at(passage, behind, parts, dated=dated)) is not None:
+                return found
         if index + 2 < len(words) and words[index + 2] == "ago" and words[index + 1] in cue_words.UNITS:
             return Walk(((Standing.HISTORY, passage.quote(index, index + 2)),))
         if word == "in" and index + 2 < len(words) and words[index + 2] in cue_words.UNITS and words[index + 1] != "this":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from . import cue_words, cues
+from . import cue_words, order_cues
 from .cues import Standing
 from .gaps import COLON, COMMA, DASH, QUESTION
 from .reading import Part, Reading
@@ -176,10 +176,10 @@ def is_dated(passage: Passage, first: int, last: int, parts: Sequence[int]) -> b
 
 def asks_again(passage: Passage, after: int, parts: Sequence[int]) -> bool:
     """Tell whether the passage, behind word ``after``, asks to repeat what it spoke of ("Please repeat.")."""
-    if cues.ASK_AGAIN.first_words.isdisjoint(passage.words[after + 1 : after + 2 * SIGHT]):
+    if order_cues.ASK_AGAIN.first_words.isdisjoint(passage.words[after + 1 : after + 2 * SIGHT]):
         return False
     for index in range(after + 1, min(len(passage.words), after + 2 * SIGHT)):
-        for length, _ in cues.ASK_AGAIN.starting(passage, index):
+        for length, _ in order_cues.ASK_AGAIN.starting(passage, index):
             behind = parts[index + length : index + length + 4]
             negated = index > 0 and passage.words[index - 1] in ("not", "no", "dont", "without")
             if not negated and Part.EXAM not in behind and _again_meant(passage, index, length):
@@ -225,12 +225,12 @@ def asks_whether(passage: Passage, first: int, last: int) -> bool:
 
 def left_open(passage: Passage, bounds: tuple[int, int], parts: Sequence[int]) -> Reading | None:
     """Find words that leave the whole sentence to somebody's choice, unless they speak of the contrast."""
-    if cues.CHOICE.first_words.isdisjoint(passage.words[bounds[0] : bounds[1] + 1]):
+    if order_cues.CHOICE.first_words.isdisjoint(passage.words[bounds[0] : bounds[1] + 1]):
         return None
     for index in range(bounds[0], bounds[1] + 1):
-        if passage.words[index] not in cues.CHOICE.first_words:
+        if passage.words[index] not in order_cues.CHOICE.first_words:
             continue
-        for length, _ in cues.CHOICE.starting(passage, index):
+        for length, _ in order_cues.CHOICE.starting(passage, index):
             if Part.ATTRIBUTE not in parts[max(bounds[0], index - 4) : index]:
                 return Reading(Standing.DISCRETION, passage.quote(index, index + length - 1))
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -19,51 +20,69 @@ _LEFT_OPEN: Final = frozenset({Standing.DISCRETION, Standing.ALTERNATIVE, Standi
 
 
 #: Beginnings of cues of the past that, behind the name of an order, say what it is for.
-INDICATING: Final = ("concerning", "consistent", "suspicious", "suggestive", "c/w", "evidence")
+_INDICATING: Final = ("concerning", "consistent", "suspicious", "suggestive", "c/w", "evidence")
 
 
 def _standing(case: Case, mention: Mention) -> Standing:
     """Return how a mention stands, given where it stands and what else is ordered."""
-    standing = mention.reading.standing
-    naming = mention.text.role in NAMING
+    return _in_a_name(case, mention) if mention.text.role in NAMING else _in_a_note(case, mention)
+
+
+def _in_a_name(case: Case, mention: Mention) -> Standing:
+    """Return how a mention stands in a name of the order: what is said there of payment, day and purpose leaves it ordered."""
+    standing, cue = mention.reading.standing, mention.reading.cue.lower()
     if standing is Standing.DATED:
-        return Standing.REQUEST if naming else Standing.HISTORY
-    if standing is Standing.SUGGESTED and not naming:
-        behind = mention.passage.words[mention.last + 1 : mention.last + 13]
-        if not phrasing.REFUSED.isdisjoint(behind) and (_BUT & set(behind) or "not" in behind):
-            return Standing.TOLD  # "a SCAN was suggested, but our scanner cannot do it"
-        if asking.then_commanded(mention.passage, mention.last) or behind[-2:] == ["i", "agree"]:
-            return Standing.REQUEST  # "the radiologist recommends a SCAN. Please schedule."
-    if standing is Standing.SUGGESTED and case.kind.other is not None and not case.kind.to_department:
-        return Standing.TOLD
+        return Standing.REQUEST
     if standing is Standing.SUGGESTED:
-        plain_exam = case.kind.modality_named and case.kind.unlisted is None and not naming
-        return Standing.DISCRETION if plain_exam else Standing.REQUEST
-    if standing is Standing.HISTORY and naming and mention.first == 0 and mention.reading.cue.lower().startswith(INDICATING):
-        return Standing.REQUEST  # an order's name, and what it is for
-    if naming and case.kind.other is None and is_of_payment(mention):
-        return Standing.REQUEST  # an order's name, and that nobody pays
-    alone = case.kind.other is None and (case.kind.unlisted is not None or not _modality_named_apart(case))
-    if naming and alone and mention.reading.cue.lower() in DAYS:
-        return Standing.REQUEST  # an order's name, and when it is for
-    if standing is Standing.PLAN and naming and mention.reading.cue.startswith("in "):
+        return Standing.TOLD if _is_for_another(case) else Standing.REQUEST
+    if standing is Standing.HISTORY and mention.first == 0 and cue.startswith(_INDICATING):
+        return Standing.REQUEST
+    if standing is Standing.PLAN and cue.startswith("in "):
         return Standing.REQUEST  # an order for a day to come is an order
-    if standing is Standing.PLAN and naming and case.kind.other is None and not _modality_named_apart(case):
-        return Standing.DISCRETION
-    if naming and standing is Standing.REQUEST and _sent_elsewhere(mention):
+    if case.kind.other is None:
+        if is_of_payment(mention):
+            return Standing.REQUEST
+        if cue in _DAYS and (case.kind.unlisted is not None or not _modality_named_apart(case)):
+            return Standing.REQUEST
+        if standing is Standing.PLAN and not _modality_named_apart(case):
+            return Standing.DISCRETION
+    if standing is Standing.REQUEST and _sent_elsewhere(mention):
         return Standing.TOLD
-    if not naming and standing is Standing.DISCRETION and phrasing.wonders(mention.passage, mention.bounds[0], mention.first):
+    return standing
+
+
+def _in_a_note(case: Case, mention: Mention) -> Standing:
+    """Return how a mention stands anywhere else: in prose on a named examination it is no request."""
+    standing = mention.reading.standing
+    if standing is Standing.DATED:
+        return Standing.HISTORY
+    if standing is Standing.SUGGESTED:
+        return _suggested(case, mention)
+    if standing is Standing.DISCRETION and phrasing.wonders(mention.passage, mention.bounds[0], mention.first):
         return Standing.TOLD  # "the patient asks whether a SCAN would be better"
-    if not naming and (standing is Standing.REQUEST or (standing is Standing.REPEAT and mention.reading.cue)):
+    if standing is Standing.REQUEST or (standing is Standing.REPEAT and mention.reading.cue):
         return _put_like_a_request(case, mention)
     return standing
 
 
+def _suggested(case: Case, mention: Mention) -> Standing:
+    """Return how a suggestion in a note stands: refused, taken up, or left to whoever reads it."""
+    behind = mention.passage.words[mention.last + 1 : mention.last + 13]
+    if phrasing.is_refused(behind):
+        return Standing.TOLD
+    if asking.then_commanded(mention.passage, mention.last) or ("i", "agree") in pairwise(behind):
+        return Standing.REQUEST
+    if _is_for_another(case):
+        return Standing.TOLD
+    return Standing.DISCRETION if case.kind.modality_named and case.kind.unlisted is None else Standing.REQUEST
+
+
+def _is_for_another(case: Case) -> bool:
+    return case.kind.other is not None and not case.kind.to_department
+
+
 #: Cues of what is to come that, in the name of an order, say when it is for.
-DAYS: Final = frozenset({"next week", "next month", "tomorrow", "next", "next visit", "at next visit"})
-
-
-_BUT: Final = frozenset({"but", "however", "although"})
+_DAYS: Final = frozenset({"next week", "next month", "tomorrow", "next", "next visit", "at next visit"})
 
 
 def is_of_payment(mention: Mention) -> bool:
